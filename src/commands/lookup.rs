@@ -1,0 +1,63 @@
+//! `ALKEY.LOOKUP part [part ...]`: the cache key for strict readers, and for how long it has been settled.
+//!
+//! The parts are those of KEY, but the key is never equal to the one that KEY gives: a relaxed reader can't fill what
+//! a strict one reads. `settled` is a lower bound, in milliseconds, on the time since anything in the key last
+//! changed. A reader may use the cache only if it is at least the age of the data that it would store.
+//!
+//! - Complexity: O(N), N parts.
+//! - Reply: map of `key` (bulk string) and `settled` (integer; -1 while anything in the key is in flight or the
+//!   namespace is in grace; null if the key depends on nothing). In RESP2 a flat array.
+//! - Errors and what is replicated: as for KEY.
+
+use super::key::make;
+use crate::protocol::digest::Mode;
+use crate::protocol::error::Result;
+use crate::server::call::Call;
+use crate::server::register::{Argument, Command, Keys, Spec};
+
+pub(crate) struct Lookup;
+
+/// For how long a key has been settled.
+#[derive(Clone, Copy)]
+enum Settled {
+    /// It depends on nothing.
+    Always,
+    /// For at least so many milliseconds.
+    ForMs(u64),
+    /// Something in it may be about to change.
+    Not,
+}
+
+impl Command for Lookup {
+    const SPEC: Spec = Spec {
+        name: c"alkey.lookup",
+        flags: c"write fast getkeys-api",
+        arity: -2,
+        keys: Keys::IdentifiersRead,
+        summary: c"Returns a cache key for strict readers, and for how long it has been settled.",
+        complexity: c"O(N) where N is the number of parts",
+        arguments: &[Argument::one(c"part").key().repeated()],
+    };
+
+    fn run(call: &Call) -> Result<()> {
+        let mut settled = Settled::Always;
+        let key = make(call, Self::NAME, Mode::Strict, |primary, target, version| {
+            settled = match settled {
+                _ if primary.is_unsettled(target) => Settled::Not,
+                Settled::Not => Settled::Not,
+                Settled::Always => Settled::ForMs(primary.settled_ms(version)),
+                Settled::ForMs(ms) => Settled::ForMs(ms.min(primary.settled_ms(version))),
+            };
+        })?;
+        call.map(2);
+        call.bytes(b"key");
+        call.bytes(&key);
+        call.bytes(b"settled");
+        match settled {
+            Settled::Always => call.null(),
+            Settled::ForMs(ms) => call.milliseconds(ms),
+            Settled::Not => call.integer(-1),
+        }
+        Ok(())
+    }
+}

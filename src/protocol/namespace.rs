@@ -1,0 +1,229 @@
+//! The state of a namespace: the versions of everything that was written in this epoch.
+//!
+//! It knows no time, no transactions and no terms but the number of its own. Two invariants: within an epoch no
+//! version gets smaller, and looking up changes nothing.
+
+use super::effect::EffectWriter;
+use super::epoch::Epoch;
+use super::identifier::Target;
+use super::limits::TABLES_MAX;
+use super::rows::Row;
+use super::stamp::Stamp;
+use super::table::Table;
+use super::term::{ELSEWHERE, Now};
+use super::waste::Waste;
+use hashbrown::HashMap;
+
+/// The tables of a namespace, by name. Boxed, so that the map moves little when it grows.
+pub(crate) type Tables = HashMap<Vec<u8>, Box<Table>>;
+
+/// Everything alkey knows of a namespace, but for the transactions in flight.
+#[derive(Clone, Debug)]
+pub(crate) struct Namespace {
+    epoch: Epoch,
+    /// When the epoch began: the version of all that was not written since.
+    born: Stamp,
+    /// The last stamp given.
+    last: Stamp,
+    /// The last commit that touched anything.
+    any: Stamp,
+    /// The last commit that touched everything.
+    sweep: Stamp,
+    /// The largest lease given in this epoch, for whoever is primary next: its grace must cover it.
+    lease_ms: u64,
+    tables: Tables,
+    /// The term of this process in which the state is known to be complete, or [`ELSEWHERE`]. In memory only.
+    pub(crate) term: u64,
+}
+
+/// The stamps of a namespace itself, as they are saved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct NamespaceStamps {
+    pub(crate) last: Stamp,
+    pub(crate) any: Stamp,
+    pub(crate) sweep: Stamp,
+}
+
+impl Namespace {
+    /// A namespace in which nothing was written since `born`.
+    pub(crate) fn new(epoch: Epoch, born: Stamp) -> Self {
+        Self {
+            epoch,
+            born,
+            last: born,
+            any: born,
+            sweep: born,
+            lease_ms: 0,
+            tables: Tables::default(),
+            term: ELSEWHERE,
+        }
+    }
+
+    pub(crate) fn epoch(&self) -> &Epoch {
+        &self.epoch
+    }
+
+    pub(crate) fn born(&self) -> Stamp {
+        self.born
+    }
+
+    pub(crate) fn stamps(&self) -> NamespaceStamps {
+        NamespaceStamps { last: self.last, any: self.any, sweep: self.sweep }
+    }
+
+    pub(crate) fn lease_ms(&self) -> u64 {
+        self.lease_ms
+    }
+
+    pub(crate) fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// The version of what an identifier names: the stamp of the last commit that touched it.
+    #[inline]
+    pub(crate) fn version(&self, target: Target) -> Stamp {
+        // `sweep` begins at `born`, so it is also the version of all that was never written.
+        match target {
+            Target::Row { table, row } => self
+                .tables
+                .get(table)
+                .map_or(self.sweep, |table| table.row_version(self.epoch.fingerprint(row)).max(self.sweep)),
+            Target::Table { table } => {
+                self.tables.get(table).map_or(self.sweep, |table| table.any().max(self.sweep))
+            }
+            Target::Everything => self.any.max(self.sweep),
+        }
+    }
+
+    /// Gives everything named one fresh stamp, and writes down what that changed.
+    pub(crate) fn commit<'a>(
+        &mut self,
+        now: Now,
+        targets: impl Iterator<Item = Target<'a>>,
+        rows_max: usize,
+        effect: &mut EffectWriter,
+        waste: &mut Waste,
+    ) {
+        let mut targets = targets.peekable();
+        if targets.peek().is_none() {
+            return;
+        }
+        let stamp = self.last.next(now);
+        let mark = effect.mark();
+        while let Some(target) = targets.next() {
+            let (Target::Row { table: name, .. } | Target::Table { table: name }) = target else {
+                return self.commit_everything(stamp, effect.back_to(mark), waste);
+            };
+            let epoch = self.epoch;
+            let Some(table) = self.table_to_write(name) else {
+                return self.commit_everything(stamp, effect.back_to(mark), waste);
+            };
+            // Callers mostly name the rows of one table after another, so a table is looked up once for a run.
+            let run = core::iter::once(target).chain(core::iter::from_fn(|| {
+                targets.next_if(|next| matches!(next, Target::Row { table, .. } | Target::Table { table } if *table == name))
+            }));
+            effect.begin_committed_rows(name, stamp);
+            let mut swept = false;
+            for target in run {
+                if let Target::Row { row, .. } = target {
+                    let fingerprint = epoch.fingerprint(row);
+                    table.raise_row(Row { fingerprint, stamp });
+                    effect.committed_row(fingerprint);
+                } else {
+                    swept = true;
+                }
+            }
+            effect.end_committed_rows();
+            table.raise_any(stamp);
+            if swept {
+                table.raise_sweep(stamp, waste);
+                effect.table(name, table.any(), table.sweep());
+            }
+            while table.rows.len() > rows_max {
+                let floor = table.lowest_floor();
+                table.raise_floor(floor, stamp, waste);
+                effect.floor(name, floor, stamp);
+            }
+        }
+        self.last = stamp;
+        self.any = stamp;
+        effect.stamps(self.stamps());
+    }
+
+    /// What the same commit touched beside it is superfluous.
+    fn commit_everything(&mut self, stamp: Stamp, effect: &mut EffectWriter, waste: &mut Waste) {
+        self.merge_stamps(NamespaceStamps { last: stamp, any: stamp, sweep: stamp }, waste);
+        effect.stamps(self.stamps());
+    }
+
+    /// The table of this name, made if nothing was written to it yet. None past the limit of tables.
+    fn table_to_write(&mut self, name: &[u8]) -> Option<&mut Table> {
+        if !self.tables.contains_key(name) {
+            if self.tables.len() >= TABLES_MAX {
+                return None;
+            }
+            self.tables.insert(name.into(), Box::default());
+        }
+        self.tables.get_mut(name).map(Box::as_mut)
+    }
+
+    /// Raises the stamps of the namespace itself. A later sweep makes all tables superfluous.
+    pub(super) fn merge_stamps(&mut self, stamps: NamespaceStamps, waste: &mut Waste) {
+        self.last = self.last.max(stamps.last).max(stamps.any).max(stamps.sweep);
+        self.any = self.any.max(stamps.any);
+        if stamps.sweep > self.sweep {
+            self.sweep = stamps.sweep;
+            waste.add_tables(core::mem::take(&mut self.tables));
+        }
+    }
+
+    /// A lease was given. Returns whether it is the largest of this epoch, which the next primary must know.
+    pub(super) fn merge_lease(&mut self, lease_ms: u64) -> bool {
+        let grew = lease_ms > self.lease_ms;
+        self.lease_ms = self.lease_ms.max(lease_ms);
+        grew
+    }
+
+    /// The table of this name, for what was replicated or saved, whatever the limits were there.
+    pub(super) fn table_to_merge(&mut self, name: &[u8]) -> &mut Table {
+        self.tables.entry_ref(name).or_default()
+    }
+
+    /// What came from elsewhere may be ahead of `last`, if it is damaged; stamps must still grow from here.
+    pub(super) fn merge_last(&mut self, stamp: Stamp) {
+        self.last = self.last.max(stamp);
+    }
+
+    /// Begins a new epoch: every key changes, and nothing is enumerated. Its stamps begin at the clock's, however
+    /// far ahead those of the last epoch were.
+    pub(super) fn renew(&mut self, epoch: Epoch, now: Now, waste: &mut Waste) {
+        let next = Self::new(epoch, Stamp::default().next(now));
+        waste.add_namespace(core::mem::replace(self, next));
+    }
+
+    /// Bytes held, this struct included, before the allocator's rounding.
+    pub(crate) fn bytes(&self) -> usize {
+        let tables: usize = self
+            .tables
+            .iter()
+            .map(|(name, table)| name.capacity() + size_of::<Table>() + table.heap_bytes())
+            .sum();
+        size_of::<Self>() + self.tables.allocation_size() + tables
+    }
+
+    /// Pieces of memory held, which is what freeing them costs.
+    pub(crate) fn allocations(&self) -> usize {
+        allocations_of(&self.tables) + 1
+    }
+
+    /// What is held of a single row; for tests of what is stored.
+    #[cfg(test)]
+    pub(crate) fn held(&self, table: &[u8], row: &[u8]) -> Option<Stamp> {
+        self.tables.get(table)?.rows.get(self.epoch.fingerprint(row))
+    }
+}
+
+/// Pieces of memory held by tables.
+pub(super) fn allocations_of(tables: &Tables) -> usize {
+    tables.values().map(|table| table.allocations() + 1).sum::<usize>() + 1
+}

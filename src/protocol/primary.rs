@@ -1,0 +1,231 @@
+//! The primary's side of the protocol: what a write command does to a namespace.
+//!
+//! Every write command first *enters* the namespace: that creates it if it is missing, gives it a new epoch if
+//! its state may be behind the truth, and commits what is overdue. Then it does what it was asked. What both
+//! changed is left in one effect, to be replicated.
+//!
+//! Three mechanisms keep a strict reader from stale values, and each is here: flights (what is in flight is never
+//! settled), a new epoch in every term (state from elsewhere may lack commits), and grace (a writer that recorded
+//! with an earlier primary may commit yet).
+
+use super::effect::EffectWriter;
+use super::epoch::Epoch;
+use super::error::{Error, Result};
+use super::flights::{Lease, add};
+use super::identifier::Target;
+use super::identifier_set::IdentifierSet;
+use super::limits::{Settings, TRANSACTIONS_OPEN_MAX};
+use super::local::Local;
+use super::namespace::Namespace;
+use super::stamp::Stamp;
+use super::term::{Now, Term};
+use super::waste::Waste;
+
+/// What holds for the whole process at the moment of a command.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    pub(crate) now: Now,
+    pub(crate) term: Term,
+    pub(crate) settings: Settings,
+    /// In a cluster a namespace that is missing may have been moved here, with writers of its own.
+    pub(crate) cluster: bool,
+}
+
+/// How a write command finds a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It was never made, or it was flushed, deleted or evicted.
+    Missing,
+    /// Its state may be behind the truth: the one mechanism by which lost commits never show.
+    FromElsewhere,
+    /// Grace is over: what relaxed readers cached in it is dropped.
+    GraceOver,
+    /// Nothing is to be done but, perhaps, to commit what is overdue.
+    Current,
+}
+
+impl Standing {
+    /// Judges a namespace without changing anything.
+    #[inline]
+    pub(crate) fn of(namespace: Option<&Namespace>, local: &Local, moment: &Moment) -> Self {
+        match namespace {
+            None => Self::Missing,
+            Some(namespace) if namespace.term != moment.term.number => Self::FromElsewhere,
+            Some(_) if local.grace.is_some_and(|grace| moment.now.uptime_ms > grace.until_ms) => {
+                Self::GraceOver
+            }
+            Some(_) => Self::Current,
+        }
+    }
+}
+
+/// A namespace, entered by a write command.
+#[derive(Debug)]
+pub(crate) struct Primary<'a> {
+    pub(crate) namespace: &'a mut Namespace,
+    pub(crate) local: &'a mut Local,
+    moment: &'a Moment,
+    effect: &'a mut EffectWriter,
+    waste: &'a mut Waste,
+}
+
+/// A namespace for a command that found none. `fresh` is an epoch that nobody ever had.
+pub(crate) fn create(fresh: Epoch, local: &mut Local, moment: &Moment) -> Namespace {
+    let now_ms = moment.now.uptime_ms;
+    let lease_ms = moment.settings.lease_ms;
+    if local.grace.is_some_and(|grace| now_ms > grace.until_ms) {
+        local.grace = None;
+    }
+    if !moment.settings.trust_restored {
+        // Nothing says what was recorded before the term started, so one lease from there is waited for.
+        let term_grace_until_ms = moment.term.started_ms.saturating_add(lease_ms);
+        if moment.cluster {
+            local.extend_grace(now_ms.saturating_add(lease_ms));
+        } else if now_ms <= term_grace_until_ms {
+            local.extend_grace(term_grace_until_ms);
+        }
+    }
+    let mut namespace = Namespace::new(fresh, Stamp::default().next(moment.now));
+    begin_epoch(&mut namespace, local, moment);
+    namespace
+}
+
+/// Puts a new epoch into this term.
+fn begin_epoch(namespace: &mut Namespace, local: &Local, moment: &Moment) {
+    namespace.term = moment.term.number;
+    // Transactions may be in flight that were recorded in the last epoch, here or with an earlier primary. If a
+    // failover comes now, the next primary's grace must cover them.
+    let now_ms = moment.now.uptime_ms;
+    let grace_left_ms = local.grace.map_or(0, |grace| grace.until_ms.saturating_sub(now_ms));
+    namespace.merge_lease(local.flights.longest_lease_left_ms(now_ms).max(grace_left_ms));
+}
+
+impl<'a> Primary<'a> {
+    /// Enters a namespace that exists; `is_new` if [`create`] has just made it. `fresh` gives an epoch that nobody
+    /// ever had.
+    pub(crate) fn enter(
+        namespace: &'a mut Namespace,
+        is_new: bool,
+        local: &'a mut Local,
+        moment: &'a Moment,
+        fresh: impl FnOnce() -> Epoch,
+        effect: &'a mut EffectWriter,
+        waste: &'a mut Waste,
+    ) -> Self {
+        let standing = Standing::of(Some(namespace), local, moment);
+        let mut primary = Self { namespace, local, moment, effect, waste };
+        if is_new {
+            primary.tell_epoch();
+        } else if standing != Standing::Current {
+            primary.renew(standing, fresh);
+        }
+        if primary.local.flights.may_be_overdue(moment.now.uptime_ms) {
+            primary.commit_overdue();
+        }
+        primary
+    }
+
+    fn renew(&mut self, standing: Standing, fresh: impl FnOnce() -> Epoch) {
+        if standing == Standing::GraceOver {
+            self.local.grace = None;
+        } else if self.moment.settings.trust_restored {
+            self.namespace.term = self.moment.term.number;
+            return;
+        } else {
+            let lease_ms = self.moment.settings.lease_ms.max(self.namespace.lease_ms());
+            self.local.extend_grace(self.moment.now.uptime_ms.saturating_add(lease_ms));
+        }
+        self.namespace.renew(fresh(), self.moment.now, self.waste);
+        begin_epoch(self.namespace, self.local, self.moment);
+        self.tell_epoch();
+    }
+
+    /// Writes down that the namespace is in a new epoch, and the lease that a next primary must know.
+    fn tell_epoch(&mut self) {
+        self.effect.begin(self.namespace);
+        if self.namespace.lease_ms() > 0 {
+            self.effect.lease(self.namespace.lease_ms());
+        }
+    }
+
+    /// Presumes dead the writers whose leases are over, and commits what they recorded: the database may have.
+    fn commit_overdue(&mut self) {
+        let overdue = self.local.flights.take_overdue(self.moment.now.uptime_ms);
+        self.commit_set(&overdue.identifiers);
+    }
+
+    /// Puts identifiers, as `table#row`, in flight under a name; returns how many were not yet.
+    pub(crate) fn record<'t>(
+        &mut self,
+        name: &[u8],
+        identifiers: impl Iterator<Item = &'t [u8]>,
+    ) -> Result<usize> {
+        if self.local.flights.open() >= TRANSACTIONS_OPEN_MAX && !self.local.flights.is_open(name) {
+            return Err(Error::TooManyTransactions);
+        }
+        let Settings { lease_ms, sweep_threshold, .. } = self.moment.settings;
+        let lease = Lease { now_ms: self.moment.now.uptime_ms, length_ms: lease_ms, sweep_threshold };
+        let new = self.local.flights.record(name, lease, identifiers);
+        if self.namespace.merge_lease(lease_ms) {
+            self.begin_effect();
+            self.effect.lease(lease_ms);
+        }
+        Ok(new)
+    }
+
+    /// Commits what was recorded under a name, and these identifiers with it; returns how many that were.
+    pub(crate) fn commit<'t>(&mut self, name: &[u8], identifiers: impl Iterator<Item = &'t [u8]>) -> usize {
+        let known = self.local.flights.end(name);
+        self.commit_with(known.map(super::flights::Transaction::into_identifiers), identifiers)
+    }
+
+    /// Commits identifiers that no transaction recorded; returns how many different ones.
+    pub(crate) fn touch<'t>(&mut self, identifiers: impl Iterator<Item = &'t [u8]>) -> usize {
+        self.commit_with(None, identifiers)
+    }
+
+    /// Forgets a transaction; returns how many identifiers were recorded under its name.
+    pub(crate) fn discard(&mut self, name: &[u8]) -> usize {
+        self.local.flights.end(name).map_or(0, |transaction| transaction.into_identifiers().len())
+    }
+
+    fn commit_with<'t>(
+        &mut self,
+        known: Option<IdentifierSet>,
+        identifiers: impl Iterator<Item = &'t [u8]>,
+    ) -> usize {
+        let mut set = known.unwrap_or_default();
+        for identifier in identifiers {
+            add(&mut set, identifier, self.moment.settings.sweep_threshold);
+        }
+        self.commit_set(&set);
+        set.len()
+    }
+
+    fn commit_set(&mut self, set: &IdentifierSet) {
+        if set.len() == 0 {
+            return;
+        }
+        self.begin_effect();
+        let targets = set.iter().filter_map(Target::parse);
+        let Moment { now, settings, .. } = self.moment;
+        self.namespace.commit(*now, targets, settings.rows_max, self.effect, self.waste);
+    }
+
+    fn begin_effect(&mut self) {
+        if self.effect.bytes().is_none() {
+            self.effect.begin(self.namespace);
+        }
+    }
+
+    /// Whether a strict reader must not rely on this now: it is in flight, or in grace.
+    #[inline]
+    pub(crate) fn is_unsettled(&self, target: Target) -> bool {
+        self.local.grace.is_some() || self.local.flights.hold(target)
+    }
+
+    /// For at least how many milliseconds this version has been the last.
+    pub(crate) fn settled_ms(&self, version: Stamp) -> u64 {
+        self.moment.now.unix_ms.saturating_sub(version.unix_ms()).saturating_sub(1)
+    }
+}
