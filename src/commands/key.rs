@@ -8,17 +8,13 @@
 //! - Errors: a part that looks like an identifier and is none. Never for memory.
 //! - Replicated: nothing, but that a namespace was created or renewed, or that a lease was over.
 
-use crate::protocol::digest::{Key as KeyText, KeyHasher, Mode};
-use crate::protocol::epoch::Epoch;
+use crate::protocol::digest::Mode;
 use crate::protocol::error::{Error, Result};
-use crate::protocol::identifier::Target;
-use crate::protocol::parts::{PARTS_USUAL, Part, Parts};
-use crate::protocol::primary::Primary;
-use crate::protocol::stamp::Stamp;
+use crate::protocol::parts::Parts;
+use crate::protocol::versions::Versions;
 use crate::server::call::Call;
 use crate::server::keyspace;
 use crate::server::register::{Argument, Command, Keys, Spec};
-use smallvec::SmallVec;
 
 pub(crate) struct Key;
 
@@ -34,55 +30,26 @@ impl Command for Key {
     };
 
     fn run(call: &Call) -> Result<()> {
-        let key = make(call, Self::NAME, Mode::Relaxed, |_, _, _| ())?;
-        call.bytes(&key);
+        let parts = parse(call, Self::NAME)?;
+        let mut versions = Versions::new(&parts);
+        for name in &parts.namespaces {
+            keyspace::write(call, name, |primary| {
+                versions.read(name, primary.namespace, |_, _| ());
+                Ok(())
+            })?;
+        }
+        call.bytes(&versions.key(Mode::Relaxed));
         Ok(())
     }
 }
 
-/// Makes the key of a call's parts, and shows each identifier's target and version to `seen`.
-pub(super) fn make(
-    call: &Call,
-    command: &'static str,
-    mode: Mode,
-    mut seen: impl FnMut(&Primary, Target, Stamp),
-) -> Result<KeyText> {
-    let Parts { parts, namespaces } = Parts::parse(call.arguments())?;
-    if parts.is_empty() {
+/// The parts of a call: at least one, and in namespaces that can all be entered.
+pub(super) fn parse<'a>(call: &Call<'a>, command: &'static str) -> Result<Parts<'a>> {
+    let parts = Parts::parse(call.arguments())?;
+    if parts.parts.is_empty() {
+        // All there was is the `--`.
         return Err(Error::Arity(command));
     }
-    keyspace::judge(call, &namespaces)?;
-    // Versions are collected first, since a key may span namespaces in any order.
-    let mut versions: SmallVec<[Stamp; PARTS_USUAL]> = SmallVec::from_elem(Stamp::default(), parts.len());
-    let mut epochs: SmallVec<[(&[u8], Epoch); 1]> = SmallVec::new();
-    for namespace in namespaces {
-        keyspace::write(call, namespace, |primary| {
-            epochs.push((namespace, *primary.namespace.epoch()));
-            for (part, version) in parts.iter().zip(&mut versions) {
-                if let Part::Identifier(identifier) = part
-                    && identifier.namespace == namespace
-                {
-                    *version = primary.namespace.version(identifier.target);
-                    seen(primary, identifier.target, *version);
-                }
-            }
-            Ok(())
-        })?;
-    }
-    let mut hasher = KeyHasher::new(mode);
-    // A namespace's epoch stands before its first identifier; the namespaces are in the order of theirs.
-    let mut epochs = epochs.into_iter().peekable();
-    for (part, version) in parts.iter().zip(&versions) {
-        match part {
-            Part::Value(value) => hasher.value(value),
-            Part::Identifier(identifier) => {
-                if let Some((_, epoch)) = epochs.next_if(|(namespace, _)| *namespace == identifier.namespace)
-                {
-                    hasher.epoch(&epoch);
-                }
-                hasher.identifier(identifier.bytes, *version);
-            }
-        }
-    }
-    Ok(hasher.finish())
+    keyspace::judge(call, &parts.namespaces)?;
+    Ok(parts)
 }

@@ -9,10 +9,12 @@
 //!   namespace is in grace; null if the key depends on nothing). In RESP2 a flat array.
 //! - Errors and what is replicated: as for KEY.
 
-use super::key::make;
+use super::key::parse;
 use crate::protocol::digest::Mode;
 use crate::protocol::error::Result;
+use crate::protocol::versions::Versions;
 use crate::server::call::Call;
+use crate::server::keyspace;
 use crate::server::register::{Argument, Command, Keys, Spec};
 
 pub(crate) struct Lookup;
@@ -40,18 +42,25 @@ impl Command for Lookup {
     };
 
     fn run(call: &Call) -> Result<()> {
+        let parts = parse(call, Self::NAME)?;
+        let mut versions = Versions::new(&parts);
         let mut settled = Settled::Always;
-        let key = make(call, Self::NAME, Mode::Strict, |primary, target, version| {
-            settled = match settled {
-                _ if primary.is_unsettled(target) => Settled::Not,
-                Settled::Not => Settled::Not,
-                Settled::Always => Settled::ForMs(primary.settled_ms(version)),
-                Settled::ForMs(ms) => Settled::ForMs(ms.min(primary.settled_ms(version))),
-            };
-        })?;
+        for name in &parts.namespaces {
+            keyspace::write(call, name, |primary| {
+                versions.read(name, primary.namespace, |target, stamp| {
+                    settled = match settled {
+                        Settled::Not => Settled::Not,
+                        _ if primary.is_unsettled(target) => Settled::Not,
+                        Settled::Always => Settled::ForMs(primary.settled_ms(stamp)),
+                        Settled::ForMs(ms) => Settled::ForMs(ms.min(primary.settled_ms(stamp))),
+                    };
+                });
+                Ok(())
+            })?;
+        }
         call.map(2);
         call.bytes(b"key");
-        call.bytes(&key);
+        call.bytes(&versions.key(Mode::Strict));
         call.bytes(b"settled");
         match settled {
             Settled::Always => call.null(),

@@ -43,7 +43,7 @@ const ROW_BYTES: usize = 16;
 const ROWS_PER_EFFECT: usize = 4096;
 
 /// Writes an effect.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct EffectWriter {
     bytes: Vec<u8>,
     /// Where the count of the rows being written stands.
@@ -51,11 +51,6 @@ pub(crate) struct EffectWriter {
 }
 
 impl EffectWriter {
-    /// An effect that changes nothing yet.
-    pub(crate) fn new() -> Self {
-        Self { bytes: Vec::new(), count_at: 0 }
-    }
-
     /// Begins the effect anew, in the namespace's present epoch: to be told of an epoch is an effect of its own.
     pub(crate) fn begin(&mut self, namespace: &Namespace) {
         self.bytes.clear();
@@ -168,7 +163,7 @@ impl EffectWriter {
 
 /// Hands out the effects that make this namespace from nothing, each of bounded size.
 pub(crate) fn dump(namespace: &Namespace, mut emit: impl FnMut(&[u8])) {
-    let mut effect = EffectWriter::new();
+    let mut effect = EffectWriter::default();
     let mut emit_and_begin = |effect: &mut EffectWriter| {
         emit(&effect.bytes);
         effect.begin(namespace);

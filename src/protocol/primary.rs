@@ -8,7 +8,6 @@
 //! settled), a new epoch in every term (state from elsewhere may lack commits), and grace (a writer that recorded
 //! with an earlier primary may commit yet).
 
-use super::effect::EffectWriter;
 use super::epoch::Epoch;
 use super::error::{Error, Result};
 use super::flights::{Lease, add};
@@ -17,9 +16,9 @@ use super::identifier_set::IdentifierSet;
 use super::limits::{Settings, TRANSACTIONS_OPEN_MAX};
 use super::local::Local;
 use super::namespace::Namespace;
+use super::outcome::Outcome;
 use super::stamp::Stamp;
 use super::term::{Now, Term};
-use super::waste::Waste;
 
 /// What holds for the whole process at the moment of a command.
 #[derive(Clone, Copy, Debug)]
@@ -65,8 +64,7 @@ pub(crate) struct Primary<'a> {
     pub(crate) namespace: &'a mut Namespace,
     pub(crate) local: &'a mut Local,
     moment: &'a Moment,
-    effect: &'a mut EffectWriter,
-    waste: &'a mut Waste,
+    outcome: &'a mut Outcome,
 }
 
 /// A namespace for a command that found none. `fresh` is an epoch that nobody ever had.
@@ -109,11 +107,10 @@ impl<'a> Primary<'a> {
         local: &'a mut Local,
         moment: &'a Moment,
         fresh: impl FnOnce() -> Epoch,
-        effect: &'a mut EffectWriter,
-        waste: &'a mut Waste,
+        outcome: &'a mut Outcome,
     ) -> Self {
         let standing = Standing::of(Some(namespace), local, moment);
-        let mut primary = Self { namespace, local, moment, effect, waste };
+        let mut primary = Self { namespace, local, moment, outcome };
         if is_new {
             primary.tell_epoch();
         } else if standing != Standing::Current {
@@ -135,23 +132,25 @@ impl<'a> Primary<'a> {
             let lease_ms = self.moment.settings.lease_ms.max(self.namespace.lease_ms());
             self.local.extend_grace(self.moment.now.uptime_ms.saturating_add(lease_ms));
         }
-        self.namespace.renew(fresh(), self.moment.now, self.waste);
+        self.namespace.renew(fresh(), self.moment.now, &mut self.outcome.waste);
         begin_epoch(self.namespace, self.local, self.moment);
         self.tell_epoch();
     }
 
     /// Writes down that the namespace is in a new epoch, and the lease that a next primary must know.
     fn tell_epoch(&mut self) {
-        self.effect.begin(self.namespace);
+        self.outcome.is_new_epoch = true;
+        self.outcome.effect.begin(self.namespace);
         if self.namespace.lease_ms() > 0 {
-            self.effect.lease(self.namespace.lease_ms());
+            self.outcome.effect.lease(self.namespace.lease_ms());
         }
     }
 
     /// Presumes dead the writers whose leases are over, and commits what they recorded: the database may have.
     fn commit_overdue(&mut self) {
         let overdue = self.local.flights.take_overdue(self.moment.now.uptime_ms);
-        self.commit_set(&overdue.identifiers);
+        self.outcome.expired += overdue.transactions;
+        self.commit_set(overdue.identifiers);
     }
 
     /// Puts identifiers, as `table#row`, in flight under a name; returns how many were not yet.
@@ -168,7 +167,7 @@ impl<'a> Primary<'a> {
         let new = self.local.flights.record(name, lease, identifiers);
         if self.namespace.merge_lease(lease_ms) {
             self.begin_effect();
-            self.effect.lease(lease_ms);
+            self.outcome.effect.lease(lease_ms);
         }
         Ok(new)
     }
@@ -198,23 +197,26 @@ impl<'a> Primary<'a> {
         for identifier in identifiers {
             add(&mut set, identifier, self.moment.settings.sweep_threshold);
         }
-        self.commit_set(&set);
-        set.len()
+        self.commit_set(set)
     }
 
-    fn commit_set(&mut self, set: &IdentifierSet) {
-        if set.len() == 0 {
-            return;
+    /// Gives all identifiers of the set one stamp; returns how many they are.
+    fn commit_set(&mut self, set: IdentifierSet) -> usize {
+        let count = set.len();
+        if count > 0 {
+            self.begin_effect();
+            let targets = set.iter().filter_map(Target::parse);
+            let Moment { now, settings, .. } = self.moment;
+            let Outcome { effect, waste, .. } = self.outcome;
+            self.namespace.commit(*now, targets, settings.rows_max, effect, waste);
+            self.outcome.committed.push(set);
         }
-        self.begin_effect();
-        let targets = set.iter().filter_map(Target::parse);
-        let Moment { now, settings, .. } = self.moment;
-        self.namespace.commit(*now, targets, settings.rows_max, self.effect, self.waste);
+        count
     }
 
     fn begin_effect(&mut self) {
-        if self.effect.bytes().is_none() {
-            self.effect.begin(self.namespace);
+        if self.outcome.effect.bytes().is_none() {
+            self.outcome.effect.begin(self.namespace);
         }
     }
 

@@ -5,13 +5,14 @@ use super::api::{self, Key, Str};
 use super::call::Call;
 use super::clock::Clock;
 use super::{config, datatype, reaper, state};
-use crate::protocol::effect::{Effect, EffectWriter};
+use crate::protocol::effect::Effect;
 use crate::protocol::epoch::Epoch;
 use crate::protocol::error::{Error, Result};
 use crate::protocol::flights::Pending;
 use crate::protocol::identifier::require_hash_tag;
 use crate::protocol::local::Local;
 use crate::protocol::namespace::Namespace;
+use crate::protocol::outcome::Outcome;
 use crate::protocol::primary::{Moment, Primary, Standing, create};
 use crate::protocol::waste::Waste;
 use redis_module::raw;
@@ -38,14 +39,13 @@ pub(crate) fn write<T>(call: &Call, name: &[u8], work: impl FnOnce(&mut Primary)
             let Some(namespace) = key.namespace(name)? else {
                 return Err(Error::Defect("opening a key that was just set"));
             };
-            let (mut effect, mut waste) = (EffectWriter::new(), Waste::default());
-            let mut primary =
-                Primary::enter(namespace, is_new, local, &moment, fresh_epoch, &mut effect, &mut waste);
+            let mut outcome = Outcome::default();
+            let mut primary = Primary::enter(namespace, is_new, local, &moment, fresh_epoch, &mut outcome);
             let answer = work(&mut primary);
-            if let Some(bytes) = effect.bytes() {
+            if let Some(bytes) = outcome.effect.bytes() {
                 key_name.tell(bytes);
             }
-            reaper::free(waste);
+            reaper::free(outcome.waste);
             answer
         })
     })

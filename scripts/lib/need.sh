@@ -1,0 +1,80 @@
+# Sourced by the scripts: brings what they need and the machine lacks, or says what to install.
+#
+# Nothing here starts or enables a service. So a server comes from Debian's package `redis-tools`, not from
+# `redis-server`, which would start one: redis-check-rdb in it is the server's own program, which looks at the
+# name it is called by.
+# shellcheck shell=bash
+
+say() { echo "alkey: $*" >&2; }
+die() { say "$@"; exit 1; }
+
+# install_packages PACKAGE...: by apt-get, as root or through sudo. Fails, saying why, where that can't be.
+install_packages() {
+    local root=()
+    if ! command -v apt-get >/dev/null; then
+        say "this system has no apt-get"
+        return 1
+    elif [[ $EUID -ne 0 ]]; then
+        # sudo may ask for a password, but only where somebody can type it.
+        local ask=(-n)
+        if [[ -t 0 ]]; then ask=(); fi
+        if ! command -v sudo >/dev/null || ! sudo "${ask[@]}" true; then
+            say "installing takes root, or sudo"
+            return 1
+        fi
+        root=(sudo "${ask[@]}")
+    fi
+    say "installing $* ..."
+    local apt=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 -o Acquire::Retries=3)
+    "${apt[@]}" update >&2 </dev/null && "${apt[@]}" install --yes --no-install-recommends "$@" >&2 </dev/null
+}
+
+# need_build_tools: what `cargo build` needs. The crate redis-module reads Redis' C header through libclang.
+need_build_tools() {
+    command -v cargo >/dev/null || die "cargo is missing: install Rust, as https://rustup.rs says, and run this again"
+    if ! command -v cc >/dev/null; then
+        install_packages gcc libc6-dev || die "a C compiler is missing: install gcc (the linker is part of it) and run this again"
+    fi
+    if ! has_libclang; then
+        install_packages libclang-dev ||
+            die "libclang is missing: install it with its headers (Debian: libclang-dev; Fedora: clang-devel; Arch: clang)," \
+                "or set LIBCLANG_PATH to its directory, and run this again"
+    fi
+}
+
+has_libclang() {
+    if [[ -n ${LIBCLANG_PATH:-} ]]; then return; fi
+    # Debian's libclang has its headers in a package of their own, without which it can't read a C header.
+    if compgen -G "/usr/lib/llvm-*/lib/libclang*.so*" >/dev/null; then
+        compgen -G "/usr/lib/llvm-*/lib/clang/*/include/stddef.h" >/dev/null
+    else
+        compgen -G "/usr/lib64/libclang.so*" >/dev/null || compgen -G "/usr/lib/libclang.so*" >/dev/null
+    fi
+}
+
+# need_redis: sets and exports ALKEY_REDIS_SERVER, the server to run: the one it names already, else the one on
+# PATH, else one made from redis-tools in target/tools. Makes sure that redis-cli is there, too.
+need_redis() {
+    if ! command -v redis-cli >/dev/null || ! has_redis_server; then
+        install_packages redis-tools ||
+            die "redis-server and redis-cli are missing: install Redis 7.0 or newer and run this again"
+        hash -r
+    fi
+    if [[ -z ${ALKEY_REDIS_SERVER:-} ]] && ! ALKEY_REDIS_SERVER=$(command -v redis-server); then
+        ALKEY_REDIS_SERVER=$PWD/target/tools/redis-server
+        mkdir -p target/tools
+        ln -sf "$(command -v redis-check-rdb)" "$ALKEY_REDIS_SERVER"
+    fi
+    export ALKEY_REDIS_SERVER
+
+    local version
+    version=$("$ALKEY_REDIS_SERVER" --version | grep -o 'v=[0-9]*' | cut -c 3-) ||
+        die "$ALKEY_REDIS_SERVER does not tell its version: is it a redis-server?"
+    [[ $version -ge 7 ]] ||
+        die "$ALKEY_REDIS_SERVER is of version $version, alkey needs 7.0 or newer:" \
+            "install one, or set ALKEY_REDIS_SERVER to its path"
+}
+
+has_redis_server() {
+    [[ -n ${ALKEY_REDIS_SERVER:-} ]] || command -v redis-server >/dev/null || command -v redis-check-rdb >/dev/null
+}

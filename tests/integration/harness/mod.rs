@@ -1,0 +1,22 @@
+//! What the integration tests stand on: real redis-servers with the module just built.
+//!
+//! - [`Server`] starts a server, waits until it answers, and ends it when dropped.
+//! - [`Raw`] speaks RESP2 or RESP3 byte by byte; [`Server::connect`] gives the client crate's connection.
+//! - [`wait_until`] is the only way to wait: for a condition, until a deadline. Nothing here sleeps for luck.
+//!
+//! Two things must hold whatever a test does. No test runs against a module that is not the one just built
+//! (`module.rs`), and no server outlives the tests (`process.rs`).
+
+mod builder;
+mod module;
+mod port;
+mod process;
+mod resp;
+mod server;
+mod wait;
+
+pub(crate) use module::{find_module, module_path};
+pub(crate) use port::free_port;
+pub(crate) use resp::{Raw, reply_length};
+pub(crate) use server::Server;
+pub(crate) use wait::{DEADLINE, wait_until};

@@ -1,0 +1,12 @@
+//! The integration tests: real redis-servers that load the module just built.
+//!
+//! One binary, so that the harness is compiled once and the tests share the machine's cores. Every test
+//! starts the servers it needs, with their own directories and ports, and none outlives the test.
+//! `scripts/test` brings what they need and runs them.
+
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod harness_tests;
+#[cfg(test)]
+mod smoke;
