@@ -13,8 +13,8 @@ mod protocol;
 mod server;
 
 use commands::{
-    apply::Apply, commit::Commit, discard::Discard, help::Help, key::Key, lookup::Lookup, pending::Pending,
-    record::Record, token::Token, touch::Touch,
+    apply::Apply, commit::Commit, discard::Discard, explain::Explain, help::Help, key::Key, key_ro::KeyRo,
+    lookup::Lookup, pending::Pending, record::Record, token::Token, touch::Touch,
 };
 use redis_module::{Context, RedisString, Status, redis_module};
 
@@ -45,8 +45,10 @@ fn load(context: &Context, arguments: &[RedisString]) -> Status {
         commands.add::<Discard>()?;
         commands.add::<Touch>()?;
         commands.add::<Key>()?;
+        commands.add::<KeyRo>()?;
         commands.add::<Lookup>()?;
         commands.add::<Token>()?;
+        commands.add::<Explain>()?;
         commands.add::<Pending>()?;
         commands.add::<Help>()?;
         commands.add::<Apply>()

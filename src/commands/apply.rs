@@ -10,6 +10,7 @@
 //! - Replicated: as it is.
 
 use crate::protocol::error::Result;
+use crate::server::announce::APPLY;
 use crate::server::call::Call;
 use crate::server::keyspace;
 use crate::server::register::{Argument, Command, Keys, Spec};
@@ -18,10 +19,12 @@ pub(crate) struct Apply;
 
 impl Command for Apply {
     const SPEC: Spec = Spec {
-        name: keyspace::APPLY,
+        name: APPLY,
         flags: c"write fast",
         arity: 3,
         keys: Keys::FirstWritten,
+        categories: c"alkey write fast",
+        counter: None,
         summary: c"Internal: applies an effect that was replicated or logged.",
         complexity: c"O(N) where N is the number of rows in the effect",
         arguments: &[Argument::one(c"namespace").key(), Argument::one(c"effect")],

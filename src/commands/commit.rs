@@ -12,6 +12,7 @@
 use super::Named;
 use crate::protocol::error::Result;
 use crate::server::call::Call;
+use crate::server::counters::Counter;
 use crate::server::keyspace;
 use crate::server::register::{Argument, Command, Keys, Spec};
 
@@ -23,6 +24,8 @@ impl Command for Commit {
         flags: c"write fast",
         arity: -2,
         keys: Keys::AllWritten,
+        categories: c"alkey write fast",
+        counter: Some(Counter::Commits),
         summary: c"Changes the keys of what a transaction recorded, after the database committed it.",
         complexity: c"O(N) where N is the number of identifiers recorded and given",
         arguments: &[

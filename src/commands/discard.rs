@@ -10,6 +10,7 @@
 use super::Named;
 use crate::protocol::error::Result;
 use crate::server::call::Call;
+use crate::server::counters::Counter;
 use crate::server::keyspace;
 use crate::server::register::{Argument, Command, Keys, Spec};
 
@@ -21,6 +22,8 @@ impl Command for Discard {
         flags: c"write fast",
         arity: 2,
         keys: Keys::FirstWritten,
+        categories: c"alkey write fast",
+        counter: Some(Counter::Discards),
         summary: c"Forgets a transaction that the database rolled back.",
         complexity: c"O(N) where N is the number of identifiers recorded",
         arguments: &[Argument::one(c"transaction").key()],

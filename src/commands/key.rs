@@ -13,6 +13,7 @@ use crate::protocol::error::{Error, Result};
 use crate::protocol::parts::Parts;
 use crate::protocol::versions::Versions;
 use crate::server::call::Call;
+use crate::server::counters::Counter;
 use crate::server::keyspace;
 use crate::server::register::{Argument, Command, Keys, Spec};
 
@@ -24,6 +25,8 @@ impl Command for Key {
         flags: c"write fast getkeys-api",
         arity: -2,
         keys: Keys::IdentifiersRead,
+        categories: c"alkey write fast",
+        counter: Some(Counter::Keys),
         summary: c"Returns a cache key that changes when what it names does.",
         complexity: c"O(N) where N is the number of parts",
         arguments: &[Argument::one(c"part").key().repeated()],
@@ -31,6 +34,7 @@ impl Command for Key {
 
     fn run(call: &Call) -> Result<()> {
         let parts = parse(call, Self::NAME)?;
+        keyspace::judge(call, &parts.namespaces)?;
         let mut versions = Versions::new(&parts);
         for name in &parts.namespaces {
             keyspace::write(call, name, |primary| {
@@ -43,13 +47,12 @@ impl Command for Key {
     }
 }
 
-/// The parts of a call: at least one, and in namespaces that can all be entered.
+/// The parts of a call: at least one.
 pub(super) fn parse<'a>(call: &Call<'a>, command: &'static str) -> Result<Parts<'a>> {
     let parts = Parts::parse(call.arguments())?;
     if parts.parts.is_empty() {
         // All there was is the `--`.
         return Err(Error::Arity(command));
     }
-    keyspace::judge(call, &parts.namespaces)?;
     Ok(parts)
 }

@@ -14,6 +14,7 @@ use crate::protocol::digest::Mode;
 use crate::protocol::error::Result;
 use crate::protocol::versions::Versions;
 use crate::server::call::Call;
+use crate::server::counters::Counter;
 use crate::server::keyspace;
 use crate::server::register::{Argument, Command, Keys, Spec};
 
@@ -36,6 +37,8 @@ impl Command for Lookup {
         flags: c"write fast getkeys-api",
         arity: -2,
         keys: Keys::IdentifiersRead,
+        categories: c"alkey write fast",
+        counter: Some(Counter::Lookups),
         summary: c"Returns a cache key for strict readers, and for how long it has been settled.",
         complexity: c"O(N) where N is the number of parts",
         arguments: &[Argument::one(c"part").key().repeated()],
@@ -43,6 +46,7 @@ impl Command for Lookup {
 
     fn run(call: &Call) -> Result<()> {
         let parts = parse(call, Self::NAME)?;
+        keyspace::judge(call, &parts.namespaces)?;
         let mut versions = Versions::new(&parts);
         let mut settled = Settled::Always;
         for name in &parts.namespaces {

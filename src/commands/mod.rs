@@ -6,8 +6,10 @@
 pub(crate) mod apply;
 pub(crate) mod commit;
 pub(crate) mod discard;
+pub(crate) mod explain;
 pub(crate) mod help;
 pub(crate) mod key;
+pub(crate) mod key_ro;
 pub(crate) mod lookup;
 pub(crate) mod pending;
 pub(crate) mod record;

@@ -22,6 +22,8 @@ impl Command for Pending {
         flags: c"readonly getkeys-api",
         arity: -1,
         keys: Keys::FirstIfAnyRead,
+        categories: c"alkey read slow",
+        counter: None,
         summary: c"Lists the transactions in flight, or what one of them recorded.",
         complexity: c"O(N log N) where N is the number of transactions in flight",
         arguments: &[Argument::one(c"transaction").key().optional()],

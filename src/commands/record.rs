@@ -12,6 +12,7 @@
 use super::Named;
 use crate::protocol::error::Result;
 use crate::server::call::Call;
+use crate::server::counters::Counter;
 use crate::server::keyspace;
 use crate::server::register::{Argument, Command, Keys, Spec};
 
@@ -24,6 +25,8 @@ impl Command for Record {
         flags: c"write deny-oom fast",
         arity: -3,
         keys: Keys::AllWritten,
+        categories: c"alkey write fast",
+        counter: Some(Counter::Records),
         summary: c"Puts identifiers in flight under a transaction, before the database commits it.",
         complexity: c"O(N) where N is the number of identifiers",
         arguments: &[Argument::one(c"transaction").key(), Argument::one(c"identifier").key().repeated()],

@@ -21,6 +21,8 @@ impl Command for Token {
         flags: c"readonly fast",
         arity: 2,
         keys: Keys::FirstRead,
+        categories: c"alkey read fast",
+        counter: None,
         summary: c"Returns the token of an identifier, which changes when its keys do.",
         complexity: c"O(1)",
         arguments: &[Argument::one(c"identifier").key()],
@@ -29,7 +31,7 @@ impl Command for Token {
     fn run(call: &Call) -> Result<()> {
         let [argument] = call.exactly(Self::NAME)?;
         let identifier = Identifier::parse(argument)?;
-        let token = keyspace::read(call, identifier.namespace, |namespace| {
+        let token = keyspace::read(call, identifier.namespace, |namespace, _| {
             token(namespace.epoch(), namespace.version(identifier.target))
         })?;
         match token {

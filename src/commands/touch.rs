@@ -9,6 +9,7 @@ use crate::protocol::error::Result;
 use crate::protocol::identifier::Identifier;
 use crate::protocol::parts::{Part, Parts};
 use crate::server::call::Call;
+use crate::server::counters::Counter;
 use crate::server::keyspace;
 use crate::server::register::{Argument, Command, Keys, Spec};
 
@@ -20,6 +21,8 @@ impl Command for Touch {
         flags: c"write fast",
         arity: -2,
         keys: Keys::AllWritten,
+        categories: c"alkey write fast",
+        counter: Some(Counter::Touches),
         summary: c"Changes the keys of identifiers without a transaction.",
         complexity: c"O(N) where N is the number of identifiers",
         arguments: &[Argument::one(c"identifier").key().repeated()],

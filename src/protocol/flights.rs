@@ -91,6 +91,38 @@ impl Flights {
         self.transactions.get(name).is_some_and(|transaction| transaction.in_flight > 0)
     }
 
+    /// Transactions that were given up, and are remembered for a COMMIT that may come yet.
+    pub(crate) fn remembered(&self) -> usize {
+        self.transactions.len().saturating_sub(self.open())
+    }
+
+    /// How long ago the oldest transaction in flight was recorded.
+    pub(crate) fn oldest_ms(&self, now_ms: u64) -> u64 {
+        let open = self.transactions.values().filter(|transaction| transaction.in_flight > 0);
+        open.map(|transaction| now_ms.saturating_sub(transaction.recorded_ms)).max().unwrap_or_default()
+    }
+
+    /// Bytes held on the heap for transactions, before the allocator's rounding.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let transactions =
+            self.transactions.iter().map(|(name, transaction)| name.len() + transaction.heap_bytes());
+        self.transactions.allocation_size() + transactions.sum::<usize>()
+    }
+
+    /// The names of the transactions in flight that would change this. O(N) in all that is in flight: for people.
+    pub(crate) fn holders(&self, target: Target) -> Vec<Rc<[u8]>> {
+        let changes_it =
+            |in_flight: &[u8]| Target::parse(in_flight).is_some_and(|other| other.overlaps(target));
+        let mut holders: Vec<_> = self
+            .transactions
+            .keys()
+            .filter(|name| self.in_flight_under(name).any(changes_it))
+            .cloned()
+            .collect();
+        holders.sort_unstable();
+        holders
+    }
+
     /// Whether there is nothing to remember.
     pub(crate) fn is_empty(&self) -> bool {
         self.transactions.is_empty()

@@ -42,6 +42,22 @@ impl<'a> Target<'a> {
     }
 }
 
+impl Target<'_> {
+    /// Whether a commit of one changes the keys of the other.
+    pub(crate) fn overlaps(self, other: Target) -> bool {
+        match (self, other) {
+            (Self::Everything, _) | (_, Target::Everything) => true,
+            (Self::Row { table, row }, Target::Row { table: other_table, row: other_row }) => {
+                (table, row) == (other_table, other_row)
+            }
+            (
+                Self::Row { table, .. } | Self::Table { table },
+                Target::Row { table: other, .. } | Target::Table { table: other },
+            ) => table == other,
+        }
+    }
+}
+
 /// An identifier, parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identifier<'a> {

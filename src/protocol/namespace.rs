@@ -36,6 +36,25 @@ pub(crate) struct Namespace {
     pub(crate) term: u64,
 }
 
+/// What gives an identifier its version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// A commit of the row itself.
+    RowCommit,
+    /// A commit of anything in the table.
+    TableCommit,
+    /// A commit of anything in the namespace.
+    AnyCommit,
+    /// A commit of the whole table.
+    TableSweep,
+    /// A commit of the whole namespace, or too many tables.
+    NamespaceSweep,
+    /// Too many rows: the row's floor was raised.
+    Floor,
+    /// The beginning of the epoch: it was not written since.
+    Epoch,
+}
+
 /// The stamps of a namespace itself, as they are saved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct NamespaceStamps {
@@ -199,6 +218,31 @@ impl Namespace {
     pub(super) fn renew(&mut self, epoch: Epoch, now: Now, waste: &mut Waste) {
         let next = Self::new(epoch, Stamp::default().next(now));
         waste.add_namespace(core::mem::replace(self, next));
+    }
+
+    /// Rows held in all tables.
+    pub(crate) fn rows(&self) -> usize {
+        self.tables.values().map(|table| table.rows.len()).sum()
+    }
+
+    /// What gave this its version.
+    pub(crate) fn cause(&self, target: Target) -> Cause {
+        let version = self.version(target);
+        let of_namespace = if self.sweep == self.born { Cause::Epoch } else { Cause::NamespaceSweep };
+        match target {
+            _ if version == self.sweep => of_namespace,
+            Target::Everything => Cause::AnyCommit,
+            Target::Table { .. } => Cause::TableCommit,
+            Target::Row { table, row } => self.tables.get(table).map_or(of_namespace, |table| {
+                if version == table.sweep() {
+                    Cause::TableSweep
+                } else if table.rows.get(self.epoch.fingerprint(row)).is_some() {
+                    Cause::RowCommit
+                } else {
+                    Cause::Floor
+                }
+            }),
+        }
     }
 
     /// Bytes held, this struct included, before the allocator's rounding.

@@ -4,7 +4,7 @@
 //! load that all of them are there; so no call has to handle their absence, and none can be forgotten.
 
 use redis_module::raw;
-use std::ffi::{c_char, c_int, c_long, c_longlong, c_uint, c_void};
+use std::ffi::{c_char, c_int, c_long, c_longlong, c_uint, c_ulonglong, c_void};
 
 macro_rules! functions {
     ($($(#[$attribute:meta])* $name:ident = $symbol:ident($($argument:ident: $type:ty),*) $(-> $reply:ty)?;)*) => {
@@ -48,6 +48,8 @@ pub(super) type Str = *mut raw::RedisModuleString;
 pub(super) type Key = *mut raw::RedisModuleKey;
 /// A dump that is read or written.
 pub(super) type Io = *mut raw::RedisModuleIO;
+/// What INFO writes into.
+pub(super) type Info = *mut raw::RedisModuleInfoCtx;
 type TypePtr = *mut raw::RedisModuleType;
 type Digest = *mut raw::RedisModuleDigest;
 type Text = *const c_char;
@@ -79,6 +81,9 @@ functions! {
     module_type_get_type = RedisModule_ModuleTypeGetType(key: Key) -> TypePtr;
     module_type_get_value = RedisModule_ModuleTypeGetValue(key: Key) -> *mut c_void;
     module_type_set_value = RedisModule_ModuleTypeSetValue(key: Key, kind: TypePtr, value: *mut c_void) -> c_int;
+    notify_keyspace_event = RedisModule_NotifyKeyspaceEvent(
+        ctx: Ctx, class: c_int, event: Text, name: Str
+    ) -> c_int;
     signal_modified_key = RedisModule_SignalModifiedKey(ctx: Ctx, name: Str) -> c_int;
 
     reply_with_error = RedisModule_ReplyWithError(ctx: Ctx, text: Text) -> c_int;
@@ -94,10 +99,16 @@ functions! {
     ) -> TypePtr;
     save_string_buffer = RedisModule_SaveStringBuffer(io: Io, bytes: Text, length: usize);
     load_string_buffer = RedisModule_LoadStringBuffer(io: Io, length: *mut usize) -> *mut c_char;
+    get_key_name_from_io = RedisModule_GetKeyNameFromIO(io: Io) -> *const raw::RedisModuleString;
+    get_db_id_from_io = RedisModule_GetDbIdFromIO(io: Io) -> c_int;
     is_io_error = RedisModule_IsIOError(io: Io) -> c_int;
     free = RedisModule_Free(pointer: *mut c_void);
     digest_add_string_buffer = RedisModule_DigestAddStringBuffer(digest: Digest, bytes: Text, length: usize);
     digest_end_sequence = RedisModule_DigestEndSequence(digest: Digest);
+    register_info_func = RedisModule_RegisterInfoFunc(ctx: Ctx, callback: raw::RedisModuleInfoFunc) -> c_int;
+    info_add_section = RedisModule_InfoAddSection(info: Info, name: Text) -> c_int;
+    info_add_field_u64 = RedisModule_InfoAddFieldULongLong(info: Info, name: Text, number: c_ulonglong) -> c_int;
+    info_add_field_text = RedisModule_InfoAddFieldCString(info: Info, name: Text, text: Text) -> c_int;
     set_module_options = RedisModule_SetModuleOptions(ctx: Ctx, options: c_int);
 
     register_numeric_config = RedisModule_RegisterNumericConfig(
@@ -111,6 +122,35 @@ functions! {
         apply: raw::RedisModuleConfigApplyFunc, data: *mut c_void
     ) -> c_int;
     load_configs = RedisModule_LoadConfigs(ctx: Ctx) -> c_int;
+}
+
+// Functions that came after Redis 7.0. None where the server lacks one: what they do is left out there.
+
+/// Adds an ACL category (Redis 7.4).
+///
+/// # Safety
+///
+/// The context is that of the load, and the name ends in NUL.
+pub(super) unsafe fn add_acl_category(ctx: Ctx, name: Text) -> Option<c_int> {
+    // SAFETY: the pointer is written once, before any call of ours.
+    let function = unsafe { raw::RedisModule_AddACLCategory };
+    // SAFETY: the caller says so.
+    function.map(|function| unsafe { function(ctx, name) })
+}
+
+/// Puts a command into ACL categories (Redis 7.2).
+///
+/// # Safety
+///
+/// The command was just made, and the names end in NUL.
+pub(super) unsafe fn set_command_acl_categories(
+    command: *mut raw::RedisModuleCommand,
+    names: Text,
+) -> Option<c_int> {
+    // SAFETY: the pointer is written once, before any call of ours.
+    let function = unsafe { raw::RedisModule_SetCommandACLCategories };
+    // SAFETY: the caller says so.
+    function.map(|function| unsafe { function(command, names) })
 }
 
 // Functions that take any number of arguments can't be wrapped by the list: each has a wrapper for the one shape

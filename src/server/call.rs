@@ -48,6 +48,12 @@ impl<'a> Call<'a> {
         Ok(taken)
     }
 
+    /// The database that the client has selected.
+    pub(super) fn database(&self) -> c_int {
+        // SAFETY: the context is that of this call.
+        unsafe { api::get_selected_db(self.ctx) }
+    }
+
     /// Whether the command is not to run but to say which of its arguments are keys.
     #[inline]
     pub(super) fn asks_for_keys(&self) -> bool {

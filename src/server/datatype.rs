@@ -3,8 +3,10 @@
 //! A dump is the list of effects that make the namespace from nothing, ended by an empty one.
 
 use super::api::{self, Ctx, Io, Str};
+use super::call::bytes;
 use super::log;
-use super::{guard, keyspace, reaper};
+use super::registry::Value;
+use super::{announce, guard, reaper};
 use crate::protocol::effect::{self, Effect};
 use crate::protocol::error::{Error, Result};
 use crate::protocol::namespace::Namespace;
@@ -83,7 +85,7 @@ extern "C" fn load(io: Io, encoding: c_int) -> *mut c_void {
             log::warn(&format!("a namespace can't be loaded: {}", error.text()));
             core::ptr::null_mut()
         },
-        |namespace| Box::into_raw(Box::new(namespace)).cast(),
+        |namespace| Value::into_raw(namespace, database_of(io), name_of(io)).cast(),
     )
 }
 
@@ -100,6 +102,17 @@ fn load_namespace(io: Io, encoding: c_int) -> Result<Namespace> {
         }
     }
     namespace.ok_or(Error::Corrupt("expected a namespace: the dump is empty"))
+}
+
+fn database_of(io: Io) -> c_int {
+    // SAFETY: the server gave the file.
+    unsafe { api::get_db_id_from_io(io) }
+}
+
+fn name_of<'a>(io: Io) -> &'a [u8] {
+    // SAFETY: the server gave the file.
+    let name = unsafe { api::get_key_name_from_io(io) };
+    if name.is_null() { &[] } else { bytes(name.cast_mut()) }
 }
 
 /// A piece of a dump, in memory of the server's.
@@ -144,7 +157,7 @@ extern "C" fn rewrite(io: Io, key: Str, value: *mut c_void) {
     let _ = guard::run("rewriting a namespace", || {
         effect::dump(namespace, |bytes| {
             // SAFETY: the server gave the file and the key's name.
-            unsafe { api::emit_aof_two(io, keyspace::APPLY.as_ptr(), key, bytes) };
+            unsafe { api::emit_aof_two(io, announce::APPLY.as_ptr(), key, bytes) };
         });
     });
 }
@@ -171,10 +184,10 @@ extern "C" fn digest(digest: *mut raw::RedisModuleDigest, value: *mut c_void) {
 
 extern "C" fn free(value: *mut c_void) {
     if !value.is_null() {
-        // SAFETY: the value is one that was handed over as a box, and the server frees it once.
-        let namespace = unsafe { Box::from_raw(value.cast::<Namespace>()) };
+        // SAFETY: the value is one that was made for the server, which frees it once.
+        let value = unsafe { Value::from_raw(value.cast::<Value>()) };
         let mut waste = Waste::default();
-        waste.add_namespace(*namespace);
+        waste.add_namespace(value.namespace);
         let _ = guard::run("freeing a namespace", || reaper::free(waste));
     }
 }
@@ -186,12 +199,12 @@ extern "C" fn free_effort(_key: Str, value: *const c_void) -> usize {
 /// The value leaves its key, perhaps for another one (RENAME, MOVE): there it counts as state from elsewhere.
 extern "C" fn unlink(_key: Str, value: *const c_void) {
     // SAFETY: no command has a reference to the value while the server unlinks it.
-    if let Some(namespace) = unsafe { value.cast::<Namespace>().cast_mut().as_mut() } {
-        namespace.term = ELSEWHERE;
+    if let Some(value) = unsafe { value.cast::<Value>().cast_mut().as_mut() } {
+        value.namespace.term = ELSEWHERE;
     }
 }
 
 fn borrow<'a>(value: *const c_void) -> Option<&'a Namespace> {
     // SAFETY: the server passes a value of this type, which stays as it is for the callback.
-    unsafe { value.cast::<Namespace>().as_ref() }
+    unsafe { value.cast::<Value>().as_ref() }.map(|value| &value.namespace)
 }

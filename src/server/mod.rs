@@ -6,17 +6,22 @@
 
 #![expect(unsafe_code, reason = "the module API is a set of C functions")]
 
+pub(crate) mod announce;
 mod api;
 pub(crate) mod call;
 mod clock;
 pub(crate) mod config;
+pub(crate) mod counters;
 mod datatype;
 mod events;
 mod guard;
+mod info;
+mod keys;
 pub(crate) mod keyspace;
 pub(crate) mod log;
 mod reaper;
 pub(crate) mod register;
+mod registry;
 mod state;
 
 use api::Ctx;
@@ -39,6 +44,8 @@ pub(crate) fn load(
         config::register(ctx, arguments)?;
         datatype::register(ctx)?;
         events::subscribe(ctx)?;
+        info::register(ctx)?;
+        register::add_category(ctx)?;
         commands(&register::Registrar::new(ctx))
     });
     match prepared.map_err(|panic| panic.text().into_owned()).flatten() {

@@ -2,6 +2,7 @@
 
 use super::api::{self, Ctx, Str};
 use super::call::Call;
+use super::counters::Counter;
 use super::guard;
 use crate::protocol::error::Result;
 use crate::protocol::identifier::looks_like_identifier;
@@ -30,6 +31,10 @@ pub(crate) struct Spec {
     /// Words of a call, its name included; negative: at least so many.
     pub(crate) arity: c_int,
     pub(crate) keys: Keys,
+    /// ACL categories, where the server lets modules choose them.
+    pub(crate) categories: &'static CStr,
+    /// What counts its calls.
+    pub(crate) counter: Option<Counter>,
     pub(crate) summary: &'static CStr,
     pub(crate) complexity: &'static CStr,
     pub(crate) arguments: &'static [Argument],
@@ -117,7 +122,7 @@ impl Registrar {
         }
         // SAFETY: the name ends in NUL.
         let command = unsafe { api::get_command(self.ctx, name.as_ptr()) };
-        if command.is_null() || !describe(command, &C::SPEC) {
+        if command.is_null() || !describe(command, &C::SPEC) || !categorize(command, &C::SPEC) {
             return Err(refused());
         }
         Ok(())
@@ -125,6 +130,24 @@ impl Registrar {
 }
 
 const OK: c_int = 0;
+
+/// The category of all commands of alkey, where the server lets modules add one.
+const CATEGORY: &CStr = c"alkey";
+
+/// Adds the category of alkey.
+pub(super) fn add_category(ctx: Ctx) -> core::result::Result<(), String> {
+    // SAFETY: the context is that of the load, and the name ends in NUL.
+    match unsafe { api::add_acl_category(ctx, CATEGORY.as_ptr()) } {
+        Some(OK) | None => Ok(()),
+        Some(_) => Err("the server refused the ACL category".into()),
+    }
+}
+
+fn categorize(command: *mut raw::RedisModuleCommand, spec: &Spec) -> bool {
+    // SAFETY: the command was just made, and the names end in NUL.
+    let set = unsafe { api::set_command_acl_categories(command, spec.categories.as_ptr()) };
+    set.is_none_or(|status| status == OK)
+}
 
 /// Tells the server all but the handler.
 fn describe(command: *mut raw::RedisModuleCommand, spec: &Spec) -> bool {
@@ -277,7 +300,11 @@ extern "C" fn handle<C: Command>(ctx: Ctx, words: *mut Str, count: c_int) -> c_i
         keys.declare(&call);
         return OK;
     }
+    if let Some(counter) = C::SPEC.counter {
+        counter.add(1);
+    }
     if let Err(error) = guard::run(C::NAME, || C::run(&call)).flatten() {
+        Counter::Errors.add(1);
         call.error(&error);
     }
     OK

@@ -21,6 +21,16 @@ pub(super) struct State {
     locals: HashMap<(i32, Vec<u8>), Local>,
 }
 
+/// What is in flight in the whole process.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct FlightTotals {
+    pub(super) in_flight: usize,
+    pub(super) oldest_ms: u64,
+    pub(super) remembered: usize,
+    pub(super) bytes: usize,
+    pub(super) grace_left_ms: u64,
+}
+
 thread_local! {
     static STATE: RefCell<State> = RefCell::new(State {
         clock: Clock::start(),
@@ -57,6 +67,25 @@ impl State {
             self.locals.insert(key, local);
         }
         answer
+    }
+
+    /// What is in flight in all of them, and how long grace still is, after a term of this lease.
+    pub(super) fn flights(&self, lease_ms: u64) -> FlightTotals {
+        let now_ms = self.clock.now().uptime_ms;
+        let term_grace_until_ms = self.clock.term.started_ms.saturating_add(lease_ms);
+        let mut totals = FlightTotals {
+            grace_left_ms: term_grace_until_ms.saturating_sub(now_ms),
+            ..FlightTotals::default()
+        };
+        for Local { flights, grace } in self.locals.values() {
+            totals.in_flight += flights.open();
+            totals.remembered += flights.remembered();
+            totals.bytes += flights.heap_bytes();
+            totals.oldest_ms = totals.oldest_ms.max(flights.oldest_ms(now_ms));
+            let grace_left_ms = grace.map_or(0, |grace| grace.until_ms.saturating_sub(now_ms));
+            totals.grace_left_ms = totals.grace_left_ms.max(grace_left_ms);
+        }
+        totals
     }
 
     /// What is known of the namespaces of a database.

@@ -1,0 +1,116 @@
+//! Keys of the server: their names, and those of them that hold namespaces.
+
+use super::api::{self, Key, Str};
+use super::call::{Call, bytes};
+use super::datatype;
+use super::registry::Value;
+use crate::protocol::error::{Error, Result};
+use crate::protocol::namespace::Namespace;
+use redis_module::raw;
+use std::ffi::{CStr, c_char, c_int};
+use std::marker::PhantomData;
+
+/// The name of a key, as a string of the server's.
+pub(super) struct KeyName<'a> {
+    call: &'a Call<'a>,
+    string: Str,
+}
+
+impl<'a> KeyName<'a> {
+    pub(super) fn new(call: &'a Call<'a>, name: &[u8]) -> Self {
+        // SAFETY: the context is that of this call; the server copies the bytes.
+        let string = unsafe { api::create_string(call.ctx, name.as_ptr().cast::<c_char>(), name.len()) };
+        Self { call, string }
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        bytes(self.string)
+    }
+
+    /// Tells transactions that watch the key, and clients that track it, that it changed; and whoever subscribed to
+    /// keyspace events of modules, by what.
+    pub(super) fn signal(&self, event: &CStr) {
+        // SAFETY: the context is that of this call, and the string is ours.
+        unsafe { api::signal_modified_key(self.call.ctx, self.string) };
+        // SAFETY: the context is that of this call, the event ends in NUL, and the string is ours.
+        unsafe {
+            api::notify_keyspace_event(
+                self.call.ctx,
+                raw::REDISMODULE_NOTIFY_MODULE,
+                event.as_ptr(),
+                self.string,
+            )
+        };
+    }
+}
+
+impl Drop for KeyName<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the string was made in `new`, and the server keeps references of its own.
+        unsafe { api::free_string(self.call.ctx, self.string) };
+    }
+}
+
+/// A key, opened. It is always opened for reading first: to open one for writing trips whoever watches it, even if
+/// nothing is written.
+pub(super) struct OpenedKey<'a> {
+    /// Null where there is no such key.
+    key: Key,
+    name: PhantomData<&'a KeyName<'a>>,
+}
+
+impl<'a> OpenedKey<'a> {
+    pub(super) fn for_reading(name: &'a KeyName) -> Self {
+        Self::open(name, raw::REDISMODULE_READ)
+    }
+
+    /// Opens a key that doesn't exist, and puts a namespace there.
+    pub(super) fn for_creating(name: &'a KeyName, namespace: Namespace) -> Self {
+        let opened = Self::open(name, raw::REDISMODULE_READ | raw::REDISMODULE_WRITE);
+        let value = Value::into_raw(namespace, name.call.database(), name.bytes());
+        // SAFETY: the key is open for writing; the type is the one whose values these are.
+        let set = unsafe { api::module_type_set_value(opened.key, datatype::kind(), value.cast()) };
+        if set != 0 {
+            // SAFETY: the server refused the value, so it is still ours.
+            drop(unsafe { Value::from_raw(value) });
+        }
+        opened
+    }
+
+    fn open(name: &'a KeyName, mode: u32) -> Self {
+        // SAFETY: the context is that of this call, and the string is ours.
+        let key = unsafe { api::open_key(name.call.ctx, name.string, mode.cast_signed()) };
+        Self { key, name: PhantomData }
+    }
+
+    /// The value that the key holds, or none, or an error if it holds something else.
+    pub(super) fn value(&mut self, name: &[u8]) -> Result<Option<&mut Value>> {
+        if self.key.is_null() {
+            return Ok(None);
+        }
+        // SAFETY: the key is open.
+        if unsafe { api::key_type(self.key) } == EMPTY {
+            return Ok(None);
+        }
+        // SAFETY: the key is open.
+        let kind = unsafe { api::module_type_get_type(self.key) };
+        if kind.is_null() || kind != datatype::kind() {
+            return Err(Error::WrongType(name.to_vec()));
+        }
+        // SAFETY: the key is open, and a value of this type is what was set as one.
+        let value = unsafe { api::module_type_get_value(self.key) }.cast::<Value>();
+        // SAFETY: only one command runs at a time, it has one reference to the value through this key, and the
+        // value lives at least as long as the key is open.
+        Ok(unsafe { value.as_mut() })
+    }
+}
+
+impl Drop for OpenedKey<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the key is open or null, which the server passes over.
+        unsafe { api::close_key(self.key) };
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "it is 0")]
+const EMPTY: c_int = raw::REDISMODULE_KEYTYPE_EMPTY as c_int;

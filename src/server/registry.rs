@@ -1,0 +1,58 @@
+//! The namespaces that live in this process, wherever in the keyspace they are: what INFO tells of them.
+//!
+//! The server has no list of the values of a type, and to walk a keyspace of millions for a handful of namespaces
+//! would stall it. So each value enters itself when it is made, and leaves when it is freed.
+
+use crate::protocol::namespace::Namespace;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What the server holds under a namespace's key.
+#[derive(Debug)]
+pub(super) struct Value {
+    pub(super) namespace: Namespace,
+    /// The database and key under which it was seen last.
+    pub(super) place: (i32, Vec<u8>),
+}
+
+/// Addresses of values that are alive. The server may free values on a thread of its own.
+static ALIVE: Mutex<BTreeSet<usize>> = Mutex::new(BTreeSet::new());
+
+fn alive() -> MutexGuard<'static, BTreeSet<usize>> {
+    // Nothing that holds the lock leaves the set half changed.
+    ALIVE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Value {
+    /// Makes a value, to be handed to the server.
+    pub(super) fn into_raw(namespace: Namespace, database: i32, name: &[u8]) -> *mut Self {
+        let value = Box::into_raw(Box::new(Self { namespace, place: (database, name.to_vec()) }));
+        alive().insert(value.expose_provenance());
+        value
+    }
+
+    /// Takes a value back from the server.
+    ///
+    /// # Safety
+    ///
+    /// The value came from [`Value::into_raw`], and is taken back once.
+    pub(super) unsafe fn from_raw(value: *mut Self) -> Box<Self> {
+        alive().remove(&value.addr());
+        // SAFETY: the caller says so.
+        unsafe { Box::from_raw(value) }
+    }
+}
+
+/// Shows all namespaces.
+///
+/// To be called on the main thread, and not from within a command: nothing else changes a value.
+pub(super) fn for_each(mut show: impl FnMut(i32, &[u8], &Namespace)) {
+    // While the lock is held none of them is freed.
+    for address in alive().iter() {
+        let value = core::ptr::with_exposed_provenance::<Value>(*address);
+        // SAFETY: what is in the set was made by `into_raw` and not taken back.
+        if let Some(Value { namespace, place: (database, name) }) = unsafe { value.as_ref() } {
+            show(*database, name, namespace);
+        }
+    }
+}
