@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 pub(crate) const PARTS_USUAL: usize = 16;
 
 /// After this argument every argument is a value, whatever it looks like.
-const VALUES_FOLLOW: &[u8] = b"--";
+pub(crate) const VALUES_FOLLOW: &[u8] = b"--";
 
 /// One part of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -56,23 +56,26 @@ pub(crate) fn write<T>(call: &Call, name: &[u8], work: impl FnOnce(&mut Primary)
     })
 }
 
-/// What judges a namespace without touching it, for commands that name several: nothing may have changed in one
-/// when another turns out wrong.
+/// Judges the namespaces of a write command that names any number of them: nothing may have changed in one when
+/// another turns out wrong, and a replica refuses even a command that names none.
 pub(crate) fn judge(call: &Call, names: &[&[u8]]) -> Result<()> {
-    if names.len() < 2 {
-        // `write` judges the one it enters.
-        return Ok(());
+    match names {
+        [] => with_state(|state| judge_role(state)),
+        // `write` judges it.
+        [_] => Ok(()),
+        _ => names.iter().try_for_each(|name| {
+            with_state(|state| judge_one(state, name))?;
+            OpenedKey::for_reading(&KeyName::new(call, name)).value(name).map(drop)
+        }),
     }
-    names.iter().try_for_each(|name| {
-        with_state(|state| judge_one(state, name))?;
-        OpenedKey::for_reading(&KeyName::new(call, name)).value(name).map(drop)
-    })
+}
+
+fn judge_role(state: &state::State) -> Result<()> {
+    if state.is_replica { Err(Error::Replica) } else { Ok(()) }
 }
 
 fn judge_one(state: &state::State, name: &[u8]) -> Result<()> {
-    if state.is_replica {
-        return Err(Error::Replica);
-    }
+    judge_role(state)?;
     judge_tag(state, name)
 }
 

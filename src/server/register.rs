@@ -6,6 +6,7 @@ use super::counters::Counter;
 use super::guard;
 use crate::protocol::error::Result;
 use crate::protocol::identifier::looks_like_identifier;
+use crate::protocol::parts::VALUES_FOLLOW;
 use redis_module::raw;
 use std::ffi::{CStr, CString, c_int};
 
@@ -262,7 +263,7 @@ impl Keys {
             Self::FirstIfAnyRead if call.arguments().len() > 0 => call.declare_key(0, flags),
             Self::IdentifiersRead => call
                 .arguments()
-                .take_while(|argument| *argument != b"--")
+                .take_while(|argument| *argument != VALUES_FOLLOW)
                 .enumerate()
                 .filter(|(_, argument)| looks_like_identifier(argument))
                 .for_each(|(position, _)| call.declare_key(position, flags)),
