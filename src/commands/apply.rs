@@ -23,7 +23,7 @@ impl Command for Apply {
         flags: c"write fast",
         arity: 3,
         keys: Keys::FirstWritten,
-        categories: c"alkey write fast",
+        categories: "write fast",
         counter: None,
         summary: c"Internal: applies an effect that was replicated or logged.",
         complexity: c"O(N) where N is the number of rows in the effect",

@@ -24,7 +24,7 @@ impl Command for Commit {
         flags: c"write fast",
         arity: -2,
         keys: Keys::AllWritten,
-        categories: c"alkey write fast",
+        categories: "write fast",
         counter: Some(Counter::Commits),
         summary: c"Changes the keys of what a transaction recorded, after the database committed it.",
         complexity: c"O(N) where N is the number of identifiers recorded and given",

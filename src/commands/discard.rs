@@ -22,7 +22,7 @@ impl Command for Discard {
         flags: c"write fast",
         arity: 2,
         keys: Keys::FirstWritten,
-        categories: c"alkey write fast",
+        categories: "write fast",
         counter: Some(Counter::Discards),
         summary: c"Forgets a transaction that the database rolled back.",
         complexity: c"O(N) where N is the number of identifiers recorded",

@@ -10,14 +10,15 @@
 //!     `table-sweep` or `namespace-sweep` (a commit of all of it), `floor` (too many rows), `epoch` (not written since
 //!     it began); null where there is none;
 //!   - `in-flight`: array of the transactions that hold it.
-//! - Errors: as for KEY.
+//! - Errors: as for KEY; more than 16 parts.
 //! - Replicated: nothing; it never writes.
 
 use super::key::parse;
 use crate::protocol::error::Result;
 use crate::protocol::identifier::{Identifier, Target};
+use crate::protocol::limits::PARTS_EXPLAINED_MAX;
 use crate::protocol::namespace::Cause;
-use crate::protocol::parts::Part;
+use crate::protocol::parts::{Part, limit};
 use crate::protocol::stamp::Stamp;
 use crate::server::call::Call;
 use crate::server::keyspace;
@@ -29,10 +30,10 @@ pub(crate) struct Explain;
 impl Command for Explain {
     const SPEC: Spec = Spec {
         name: c"alkey.explain",
-        flags: c"readonly getkeys-api",
+        flags: c"readonly getkeys-api no-mandatory-keys",
         arity: -2,
         keys: Keys::IdentifiersRead,
-        categories: c"alkey read slow",
+        categories: "read slow",
         counter: None,
         summary: c"Tells what a cache key hangs on, and what holds it in flight.",
         complexity: c"O(N*M) where N is the number of parts and M that of the identifiers in flight",
@@ -40,6 +41,7 @@ impl Command for Explain {
     };
 
     fn run(call: &Call) -> Result<()> {
+        limit(call.arguments().len(), PARTS_EXPLAINED_MAX)?;
         let parts = parse(call, Self::NAME)?;
         // Everything is found out before the reply begins: an error can't follow half a reply.
         let explained = parts.parts.iter().map(|part| match part {
@@ -66,7 +68,7 @@ struct Explained<'a> {
 }
 
 fn explain<'a>(call: &Call, identifier: &Identifier<'a>) -> Result<Explained<'a>> {
-    let &Identifier { bytes, namespace, target } = identifier;
+    let (namespace, target) = (identifier.namespace(), identifier.target());
     let kind = match target {
         Target::Row { .. } => "row",
         Target::Table { .. } => "table",
@@ -77,7 +79,7 @@ fn explain<'a>(call: &Call, identifier: &Identifier<'a>) -> Result<Explained<'a>
         (version, now.unix_ms.saturating_sub(version.unix_ms()), namespace.cause(target))
     })?;
     let holders = keyspace::on_local(call, namespace, |local| local.flights.holders(target))?;
-    Ok(Explained { part: bytes, kind, version, holders })
+    Ok(Explained { part: identifier.bytes(), kind, version, holders })
 }
 
 impl Explained<'_> {

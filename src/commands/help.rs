@@ -33,7 +33,7 @@ impl Command for Help {
         flags: c"readonly fast allow-loading allow-stale",
         arity: 1,
         keys: Keys::None,
-        categories: c"alkey fast",
+        categories: "fast",
         counter: None,
         summary: c"Says what the commands of alkey do.",
         complexity: c"O(1)",

@@ -22,10 +22,10 @@ pub(crate) struct Key;
 impl Command for Key {
     const SPEC: Spec = Spec {
         name: c"alkey.key",
-        flags: c"write fast getkeys-api",
+        flags: c"write fast getkeys-api no-mandatory-keys",
         arity: -2,
         keys: Keys::IdentifiersRead,
-        categories: c"alkey write fast",
+        categories: "write fast",
         counter: Some(Counter::Keys),
         summary: c"Returns a cache key that changes when what it names does.",
         complexity: c"O(N) where N is the number of parts",

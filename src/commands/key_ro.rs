@@ -23,10 +23,10 @@ pub(crate) struct KeyRo;
 impl Command for KeyRo {
     const SPEC: Spec = Spec {
         name: c"alkey.key_ro",
-        flags: c"readonly fast getkeys-api",
+        flags: c"readonly fast getkeys-api no-mandatory-keys",
         arity: -2,
         keys: Keys::IdentifiersRead,
-        categories: c"alkey read fast",
+        categories: "read fast",
         counter: Some(Counter::Keys),
         summary: c"Returns a cache key without writing anything, for replicas and read-only scripts.",
         complexity: c"O(N) where N is the number of parts",

@@ -34,10 +34,10 @@ enum Settled {
 impl Command for Lookup {
     const SPEC: Spec = Spec {
         name: c"alkey.lookup",
-        flags: c"write fast getkeys-api",
+        flags: c"write fast getkeys-api no-mandatory-keys",
         arity: -2,
         keys: Keys::IdentifiersRead,
-        categories: c"alkey write fast",
+        categories: "write fast",
         counter: Some(Counter::Lookups),
         summary: c"Returns a cache key for strict readers, and for how long it has been settled.",
         complexity: c"O(N) where N is the number of parts",

@@ -19,6 +19,7 @@ pub(crate) mod touch;
 use crate::protocol::error::{Error, Result};
 use crate::protocol::identifier::{Identifier, namespace_of_transaction};
 use crate::protocol::limits::PARTS_PER_CALL_MAX;
+use crate::protocol::parts::limit;
 use smallvec::SmallVec;
 
 /// A transaction's name, and identifiers of its namespace as `table#row`: what RECORD and COMMIT take.
@@ -35,9 +36,7 @@ impl<'a> Named<'a> {
         command: &'static str,
         identifiers_min: usize,
     ) -> Result<Self> {
-        if arguments.len() > PARTS_PER_CALL_MAX {
-            return Err(Error::TooManyParts(arguments.len()));
-        }
+        limit(arguments.len(), PARTS_PER_CALL_MAX)?;
         let name = arguments.next().ok_or(Error::Arity(command))?;
         if arguments.len() < identifiers_min {
             return Err(Error::Arity(command));
@@ -45,7 +44,7 @@ impl<'a> Named<'a> {
         let namespace = namespace_of_transaction(name)?;
         let identifiers = arguments.map(|argument| {
             let identifier = Identifier::parse(argument)?;
-            if identifier.namespace != namespace {
+            if identifier.namespace() != namespace {
                 return Err(Error::OtherNamespace {
                     identifier: argument.to_vec(),
                     namespace: namespace.to_vec(),

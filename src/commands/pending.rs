@@ -19,10 +19,10 @@ pub(crate) struct Pending;
 impl Command for Pending {
     const SPEC: Spec = Spec {
         name: c"alkey.pending",
-        flags: c"readonly getkeys-api",
+        flags: c"readonly getkeys-api no-mandatory-keys",
         arity: -1,
         keys: Keys::FirstIfAnyRead,
-        categories: c"alkey read slow",
+        categories: "read slow",
         counter: None,
         summary: c"Lists the transactions in flight, or what one of them recorded.",
         complexity: c"O(N log N) where N is the number of transactions in flight",

@@ -25,7 +25,7 @@ impl Command for Record {
         flags: c"write deny-oom fast",
         arity: -3,
         keys: Keys::AllWritten,
-        categories: c"alkey write fast",
+        categories: "write fast",
         counter: Some(Counter::Records),
         summary: c"Puts identifiers in flight under a transaction, before the database commits it.",
         complexity: c"O(N) where N is the number of identifiers",

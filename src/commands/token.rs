@@ -21,7 +21,7 @@ impl Command for Token {
         flags: c"readonly fast",
         arity: 2,
         keys: Keys::FirstRead,
-        categories: c"alkey read fast",
+        categories: "read fast",
         counter: None,
         summary: c"Returns the token of an identifier, which changes when its keys do.",
         complexity: c"O(1)",
@@ -31,8 +31,8 @@ impl Command for Token {
     fn run(call: &Call) -> Result<()> {
         let [argument] = call.exactly(Self::NAME)?;
         let identifier = Identifier::parse(argument)?;
-        let token = keyspace::read(call, identifier.namespace, |namespace, _| {
-            token(namespace.epoch(), namespace.version(identifier.target))
+        let token = keyspace::read(call, identifier.namespace(), |namespace, _| {
+            token(namespace.epoch(), namespace.version(identifier.target()))
         })?;
         match token {
             Some(token) => call.bytes(token.hyphenated().encode_lower(&mut [0; 36]).as_bytes()),

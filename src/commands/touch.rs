@@ -21,7 +21,7 @@ impl Command for Touch {
         flags: c"write fast",
         arity: -2,
         keys: Keys::AllWritten,
-        categories: c"alkey write fast",
+        categories: "write fast",
         counter: Some(Counter::Touches),
         summary: c"Changes the keys of identifiers without a transaction.",
         complexity: c"O(N) where N is the number of identifiers",
@@ -36,7 +36,7 @@ impl Command for Touch {
         let mut touched = 0;
         for namespace in &parts.namespaces {
             let identifiers = parts.parts.iter().filter_map(|part| match part {
-                Part::Identifier(identifier) if identifier.namespace == *namespace => {
+                Part::Identifier(identifier) if identifier.namespace() == *namespace => {
                     Some(identifier.target_bytes())
                 }
                 _ => None,

@@ -19,7 +19,7 @@
 
 use super::epoch::{Epoch, Fingerprint};
 use super::error::{Error, Result};
-use super::limits::NAME_BYTES_MAX;
+use super::limits::{LEASE_MS_MAX, NAME_BYTES_MAX};
 use super::namespace::{Namespace, NamespaceStamps};
 use super::rows::{FLOORS, Row};
 use super::stamp::Stamp;
@@ -301,7 +301,10 @@ impl<'a> Effect<'a> {
 fn on_table(namespace: &mut Namespace, name: &[u8], stamp: Stamp, change: impl FnOnce(&mut Table)) {
     // Whatever a damaged dump holds, stamps given from here on must be later than all in it.
     namespace.merge_last(stamp);
-    change(namespace.table_to_merge(name));
+    // A table held although a sweep is as late would only cost memory.
+    if stamp > namespace.stamps().sweep {
+        change(namespace.table_to_merge(name));
+    }
 }
 
 /// The year 2248, in milliseconds since 1970.
@@ -341,7 +344,14 @@ impl<'a> Reader<'a> {
                 any: self.stamp()?,
                 sweep: self.stamp()?,
             }),
-            LEASE => Operation::Lease(u64::from_le_bytes(self.array()?)),
+            LEASE => {
+                let lease_ms = u64::from_le_bytes(self.array()?);
+                if lease_ms > LEASE_MS_MAX {
+                    // Grace would last as long, in this epoch and all that inherit it.
+                    return Err(Error::Corrupt("expected a lease of at most a day"));
+                }
+                Operation::Lease(lease_ms)
+            }
             TABLE => Operation::Table { name: self.name()?, any: self.stamp()?, sweep: self.stamp()? },
             FLOOR => {
                 let (name, floor, stamp) = (self.name()?, usize::from(self.u8()?), self.stamp()?);

@@ -5,7 +5,7 @@
 //! of another type, a limit. A few can't be reached by a client at all and say that alkey itself is wrong.
 //! An error is answered before anything has changed.
 
-use super::limits::{NAME_BYTES_MAX, NAMESPACES_PER_CALL_MAX, PARTS_PER_CALL_MAX, TRANSACTIONS_OPEN_MAX};
+use super::limits::{NAME_BYTES_MAX, NAMESPACES_PER_CALL_MAX, TRANSACTIONS_OPEN_MAX};
 use std::borrow::Cow;
 
 /// Why a command was refused.
@@ -19,8 +19,8 @@ pub(crate) enum Error {
     TooLong(usize),
     /// An empty transaction name.
     EmptyName,
-    /// Too many parts in one call.
-    TooManyParts(usize),
+    /// Too many arguments in one call, and how many it takes.
+    TooManyParts { count: usize, max: usize },
     /// Identifiers of too many namespaces in one call.
     TooManyNamespaces,
     /// An identifier of another namespace than its transaction's.
@@ -46,7 +46,8 @@ const QUOTED_BYTES_MAX: usize = 64;
 
 /// A caller's bytes as they may stand in an error: printable, on one line, not too long.
 fn quoted(bytes: &[u8]) -> String {
-    let (head, ellipsis) = bytes.get(..QUOTED_BYTES_MAX).map_or((bytes, ""), |head| (head, "..."));
+    let cut = bytes.split_at_checked(QUOTED_BYTES_MAX).filter(|(_, rest)| !rest.is_empty());
+    let (head, ellipsis) = cut.map_or((bytes, ""), |(head, _)| (head, "..."));
     format!("\"{}{ellipsis}\"", head.escape_ascii())
 }
 
@@ -67,8 +68,8 @@ impl Error {
             Self::EmptyName => {
                 "ERR the transaction has no name: expected a unique one, such as alkey:tx:UUID".into()
             }
-            Self::TooManyParts(count) => format!(
-                "ERR {count} arguments are too many for one call: expected at most {PARTS_PER_CALL_MAX}"
+            Self::TooManyParts { count, max } => format!(
+                "ERR {count} arguments are too many for one call: expected at most {max}"
             )
             .into(),
             Self::TooManyNamespaces => format!(

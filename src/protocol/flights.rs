@@ -11,7 +11,7 @@ use super::identifier::Target;
 use super::identifier_set::IdentifierSet;
 use super::limits::{REMEMBERED_BYTES_MAX, REMEMBERED_MS};
 use hashbrown::HashMap;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 mod holds;
@@ -25,9 +25,8 @@ pub(crate) struct Flights {
     /// When to look at a transaction again: no later than the first of its leases is over.
     deadlines: BTreeSet<(u64, Rc<[u8]>)>,
     holds: Holds,
-    /// Transactions of which nothing is in flight any more, in the order in which that came about. One that was
-    /// recorded again since, or committed, is passed over.
-    remembered: VecDeque<(u64, Rc<[u8]>)>,
+    /// Transactions of which nothing is in flight any more, by when that came about.
+    remembered: BTreeSet<(u64, Rc<[u8]>)>,
     remembered_bytes: usize,
 }
 
@@ -55,6 +54,11 @@ impl Transaction {
 
     fn heap_bytes(&self) -> usize {
         self.identifiers.heap_bytes() + self.deadlines.capacity() * size_of::<u64>()
+    }
+
+    /// All that a transaction of this name takes: beside its own memory, the name and its places in three maps.
+    fn bytes(&self, name: &[u8]) -> usize {
+        self.heap_bytes() + name.len() + size_of::<Self>() + 4 * size_of::<(u64, Rc<[u8]>)>()
     }
 }
 
@@ -111,6 +115,9 @@ impl Flights {
 
     /// The names of the transactions in flight that would change this. O(N) in all that is in flight: for people.
     pub(crate) fn holders(&self, target: Target) -> Vec<Rc<[u8]>> {
+        if !self.hold(target) {
+            return Vec::new();
+        }
         let changes_it =
             |in_flight: &[u8]| Target::parse(in_flight).is_some_and(|other| other.overlaps(target));
         let mut holders: Vec<_> = self
@@ -143,8 +150,9 @@ impl Flights {
             self.deadlines.remove(&(transaction.look_again_ms, name.clone()));
         } else {
             transaction.look_again_ms = u64::MAX;
-            if transaction.remembered_ms.take().is_some() {
-                self.remembered_bytes = self.remembered_bytes.saturating_sub(transaction.heap_bytes());
+            if let Some(since) = transaction.remembered_ms.take() {
+                self.remembered.remove(&(since, name.clone()));
+                self.remembered_bytes = self.remembered_bytes.saturating_sub(transaction.bytes(&name));
                 transaction.recorded_ms = lease.now_ms;
             }
         }
@@ -185,8 +193,9 @@ impl Flights {
                     self.holds.remove(target);
                 }
             }
-        } else {
-            self.remembered_bytes = self.remembered_bytes.saturating_sub(transaction.heap_bytes());
+        } else if let Some(since) = transaction.remembered_ms {
+            self.remembered_bytes = self.remembered_bytes.saturating_sub(transaction.bytes(&name));
+            self.remembered.remove(&(since, name));
         }
         Some(transaction)
     }
@@ -232,8 +241,8 @@ impl Flights {
                 self.deadlines.insert((look_again_ms, name));
             } else {
                 transaction.remembered_ms = Some(now_ms);
-                self.remembered_bytes += transaction.heap_bytes();
-                self.remembered.push_back((now_ms, name));
+                self.remembered_bytes += transaction.bytes(&name);
+                self.remembered.insert((now_ms, name));
             }
         }
         self.forget(now_ms);
@@ -242,19 +251,16 @@ impl Flights {
 
     /// Forgets transactions that were given up a day ago, and the oldest when there are too many.
     fn forget(&mut self, now_ms: u64) {
-        while let Some((since, name)) = self.remembered.front() {
-            let remembered = self.transactions.get(name).and_then(|transaction| transaction.remembered_ms);
-            let is_current = remembered == Some(*since);
-            let is_due =
-                now_ms.saturating_sub(*since) > REMEMBERED_MS || self.remembered_bytes > REMEMBERED_BYTES_MAX;
-            if is_current && !is_due {
+        while let Some((since, _)) = self.remembered.first() {
+            if now_ms.saturating_sub(*since) <= REMEMBERED_MS && self.remembered_bytes <= REMEMBERED_BYTES_MAX
+            {
                 break;
             }
-            if is_current {
-                let bytes = self.transactions.remove(name).map_or(0, |transaction| transaction.heap_bytes());
-                self.remembered_bytes = self.remembered_bytes.saturating_sub(bytes);
-            }
-            self.remembered.pop_front();
+            let Some((_, name)) = self.remembered.pop_first() else {
+                break;
+            };
+            let bytes = self.transactions.remove(&name).map_or(0, |transaction| transaction.bytes(&name));
+            self.remembered_bytes = self.remembered_bytes.saturating_sub(bytes);
         }
     }
 
@@ -300,6 +306,16 @@ impl Flights {
 pub(crate) struct Overdue {
     pub(crate) transactions: usize,
     pub(crate) identifiers: IdentifierSet,
+}
+
+/// The same identifiers with tables in place of rows.
+pub(crate) fn tables_of(set: &IdentifierSet) -> IdentifierSet {
+    let mut tables = IdentifierSet::default();
+    for identifier in set.iter() {
+        // A threshold of 0 makes a table of every row.
+        add(&mut tables, identifier, 0);
+    }
+    tables
 }
 
 /// Adds an identifier to a set, or its table once the set holds `sweep_threshold`; returns where it stands.

@@ -31,15 +31,26 @@ impl<'a> Target<'a> {
     /// Reads `table#row`, the part of an identifier after its namespace.
     #[inline]
     pub(crate) fn parse(bytes: &'a [u8]) -> Option<Self> {
-        let (table, row) = split_at_byte(bytes, b'#')?;
+        split_target(bytes).map(|(table, row)| Self::of(table, row))
+    }
+
+    /// What a table and a row name that were found to go together.
+    #[inline]
+    fn of(table: &'a [u8], row: &'a [u8]) -> Self {
         match (table, row) {
-            ([], _) | (_, []) => None,
-            (b"*", b"*") => Some(Self::Everything),
-            (b"*", _) => None,
-            (table, b"*") => Some(Self::Table { table }),
-            (table, row) => Some(Self::Row { table, row }),
+            (b"*", _) => Self::Everything,
+            (table, b"*") => Self::Table { table },
+            (table, row) => Self::Row { table, row },
         }
     }
+}
+
+/// Splits `table#row`, if the two go together.
+#[inline]
+fn split_target(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (table, row) = split_at_byte(bytes, b'#')?;
+    let is_none = table.is_empty() || row.is_empty() || (table == b"*" && row != b"*");
+    (!is_none).then_some((table, row))
 }
 
 impl Target<'_> {
@@ -58,33 +69,55 @@ impl Target<'_> {
     }
 }
 
-/// An identifier, parsed.
+/// An identifier, parsed: its bytes, and where in them its pieces meet. Small, since a key holds many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identifier<'a> {
-    /// All of it, as it was sent.
-    pub(crate) bytes: &'a [u8],
-    /// The namespace, which is also the name of the Redis key that holds its state.
-    pub(crate) namespace: &'a [u8],
-    pub(crate) target: Target<'a>,
+    bytes: &'a [u8],
+    namespace_length: u16,
+    table_length: u16,
 }
 
 impl<'a> Identifier<'a> {
     /// Reads an identifier; anything else is an error.
     #[inline]
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self> {
-        let malformed = || Error::Malformed(bytes.to_vec());
         if bytes.len() > NAME_BYTES_MAX {
             return Err(Error::TooLong(bytes.len()));
         }
-        let (namespace, target) = split_namespace(bytes).ok_or_else(malformed)?;
-        let target = Target::parse(target).ok_or_else(malformed)?;
-        Ok(Self { bytes, namespace, target })
+        Self::split(bytes).ok_or_else(|| Error::Malformed(bytes.to_vec()))
+    }
+
+    fn split(bytes: &'a [u8]) -> Option<Self> {
+        let (namespace, target) = split_namespace(bytes)?;
+        let (table, _) = split_target(target)?;
+        let length = |bytes: &[u8]| u16::try_from(bytes.len()).ok();
+        Some(Self { bytes, namespace_length: length(namespace)?, table_length: length(table)? })
+    }
+
+    /// All of it, as it was sent.
+    #[inline]
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The namespace, which is also the name of the Redis key that holds its state.
+    #[inline]
+    pub(crate) fn namespace(&self) -> &'a [u8] {
+        self.bytes.get(..usize::from(self.namespace_length)).unwrap_or_default()
     }
 
     /// The part after the namespace: `table#row`.
     #[inline]
     pub(crate) fn target_bytes(&self) -> &'a [u8] {
-        self.bytes.get(self.namespace.len().saturating_add(1)..).unwrap_or_default()
+        self.bytes.get(usize::from(self.namespace_length) + 1..).unwrap_or_default()
+    }
+
+    /// What it names.
+    #[inline]
+    pub(crate) fn target(&self) -> Target<'a> {
+        let bytes = self.target_bytes();
+        let table = usize::from(self.table_length);
+        Target::of(bytes.get(..table).unwrap_or_default(), bytes.get(table + 1..).unwrap_or_default())
     }
 }
 
@@ -162,7 +195,12 @@ mod tests {
         ];
         for (bytes, namespace, target) in cases {
             let parsed = Identifier::parse(bytes).unwrap();
-            assert_eq!((parsed.namespace, parsed.target), (*namespace, *target), "{}", bytes.escape_ascii());
+            assert_eq!(
+                (parsed.namespace(), parsed.target()),
+                (*namespace, *target),
+                "{}",
+                bytes.escape_ascii()
+            );
             assert!(looks_like_identifier(bytes));
         }
     }
@@ -250,8 +288,8 @@ mod tests {
             };
             match (Identifier::parse(&bytes), expected) {
                 (Ok(parsed), Some(target)) => {
-                    prop_assert_eq!(parsed.namespace, namespace);
-                    prop_assert_eq!(parsed.target, target);
+                    prop_assert_eq!(parsed.namespace(), namespace);
+                    prop_assert_eq!(parsed.target(), target);
                     prop_assert_eq!(Target::parse(parsed.target_bytes()), Some(target));
                 }
                 (Err(Error::Malformed(_)), None) => {}

@@ -10,6 +10,11 @@ pub(crate) const NAME_BYTES_MAX: usize = 4096;
 /// A call holds the server for some 100 ns a part, so this is 10 ms. Longer lists go in several RECORDs.
 pub(crate) const PARTS_PER_CALL_MAX: usize = 100_000;
 
+/// Most parts in one call of EXPLAIN, which is for people.
+///
+/// For each part that is in flight it looks at all that is: 30 ms with the most transactions that there can be.
+pub(crate) const PARTS_EXPLAINED_MAX: usize = 16;
+
 /// Most namespaces that the identifiers of one call are in.
 ///
 /// Each is looked up and entered on its own. A page of an application needs one or two.
@@ -24,6 +29,9 @@ pub(crate) const TABLES_MAX: usize = 14_000;
 ///
 /// Every open transaction is a database connection, of which large installations have thousands.
 pub(crate) const TRANSACTIONS_OPEN_MAX: usize = 100_000;
+
+/// Longest lease, in milliseconds: a day. It is also how long a failover may keep strict readers waiting.
+pub(crate) const LEASE_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 
 /// For how long an overdue transaction is remembered, so that a late COMMIT still commits it.
 pub(crate) const REMEMBERED_MS: u64 = 24 * 60 * 60 * 1000;

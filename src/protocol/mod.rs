@@ -27,3 +27,6 @@ pub(crate) mod table;
 pub(crate) mod term;
 pub(crate) mod versions;
 pub(crate) mod waste;
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use super::effect::EffectWriter;
 use super::epoch::Epoch;
 use super::identifier::Target;
 use super::limits::TABLES_MAX;
-use super::rows::Row;
+use super::rows::{FLOORS, Row};
 use super::stamp::Stamp;
 use super::table::Table;
 use super::term::{ELSEWHERE, Now};
@@ -158,7 +158,10 @@ impl Namespace {
                 table.raise_sweep(stamp, waste);
                 effect.table(name, table.any(), table.sweep());
             }
-            while table.rows.len() > rows_max {
+            for _ in 0..FLOORS {
+                if table.rows.len() <= rows_max {
+                    break;
+                }
                 let floor = table.lowest_floor();
                 table.raise_floor(floor, stamp, waste);
                 effect.floor(name, floor, stamp);

@@ -37,6 +37,11 @@ pub(crate) fn parse<'a>(arguments: impl Iterator<Item = &'a [u8]>) -> impl Itera
     })
 }
 
+/// Refuses more arguments than a command takes.
+pub(crate) fn limit(count: usize, max: usize) -> Result<()> {
+    if count > max { Err(Error::TooManyParts { count, max }) } else { Ok(()) }
+}
+
 /// All parts of one call, and the namespaces that they are in.
 #[derive(Debug, Default)]
 pub(crate) struct Parts<'a> {
@@ -47,14 +52,12 @@ pub(crate) struct Parts<'a> {
 impl<'a> Parts<'a> {
     /// Reads all of them, or says what is wrong with the first that is.
     pub(crate) fn parse(arguments: impl ExactSizeIterator<Item = &'a [u8]>) -> Result<Self> {
-        if arguments.len() > PARTS_PER_CALL_MAX {
-            return Err(Error::TooManyParts(arguments.len()));
-        }
+        limit(arguments.len(), PARTS_PER_CALL_MAX)?;
         let mut parts = Self::default();
         for part in parse(arguments) {
             let part = part?;
             if let Part::Identifier(identifier) = part {
-                parts.add_namespace(identifier.namespace)?;
+                parts.add_namespace(identifier.namespace())?;
             }
             parts.parts.push(part);
         }

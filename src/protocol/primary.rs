@@ -10,7 +10,7 @@
 
 use super::epoch::Epoch;
 use super::error::{Error, Result};
-use super::flights::{Lease, add};
+use super::flights::{Lease, add, tables_of};
 use super::identifier::Target;
 use super::identifier_set::IdentifierSet;
 use super::limits::{Settings, TRANSACTIONS_OPEN_MAX};
@@ -70,17 +70,15 @@ pub(crate) struct Primary<'a> {
 /// A namespace for a command that found none. `fresh` is an epoch that nobody ever had.
 pub(crate) fn create(fresh: Epoch, local: &mut Local, moment: &Moment) -> Namespace {
     let now_ms = moment.now.uptime_ms;
-    let lease_ms = moment.settings.lease_ms;
     if local.grace.is_some_and(|grace| now_ms > grace.until_ms) {
         local.grace = None;
     }
     if !moment.settings.trust_restored {
         // Nothing says what was recorded before the term started, so one lease from there is waited for.
-        let term_grace_until_ms = moment.term.started_ms.saturating_add(lease_ms);
         if moment.cluster {
-            local.extend_grace(now_ms.saturating_add(lease_ms));
-        } else if now_ms <= term_grace_until_ms {
-            local.extend_grace(term_grace_until_ms);
+            local.extend_grace(now_ms.saturating_add(moment.settings.lease_ms));
+        } else if now_ms <= moment.term.grace_until_ms {
+            local.extend_grace(moment.term.grace_until_ms);
         }
     }
     let mut namespace = Namespace::new(fresh, Stamp::default().next(moment.now));
@@ -109,6 +107,10 @@ impl<'a> Primary<'a> {
         fresh: impl FnOnce() -> Epoch,
         outcome: &'a mut Outcome,
     ) -> Self {
+        if moment.settings.trust_restored {
+            // It may have been switched on in the middle.
+            local.grace = None;
+        }
         let standing = Standing::of(Some(namespace), local, moment);
         let mut primary = Self { namespace, local, moment, outcome };
         if is_new {
@@ -148,7 +150,12 @@ impl<'a> Primary<'a> {
 
     /// Presumes dead the writers whose leases are over, and commits what they recorded: the database may have.
     fn commit_overdue(&mut self) {
-        let overdue = self.local.flights.take_overdue(self.moment.now.uptime_ms);
+        let Moment { now, settings, .. } = self.moment;
+        let mut overdue = self.local.flights.take_overdue(now.uptime_ms);
+        if overdue.identifiers.len() > settings.sweep_threshold {
+            // However many writers died at once, what is committed for them is bounded.
+            overdue.identifiers = tables_of(&overdue.identifiers);
+        }
         self.outcome.expired += overdue.transactions;
         self.commit_set(overdue.identifiers);
     }

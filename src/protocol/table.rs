@@ -76,9 +76,13 @@ impl Table {
     /// Drops the rows on one floor and gives them all this version.
     pub(crate) fn raise_floor(&mut self, floor: usize, stamp: Stamp, waste: &mut Waste) {
         self.raise_any(stamp);
+        // Where a sweep or the floor is as late, all rows held are later, and must stay.
+        if stamp <= self.sweep || stamp <= self.floor(floor) {
+            return;
+        }
         let floors = self.floors.get_or_insert_with(|| Box::new([Stamp::default(); FLOORS]));
         if let Some(known) = floors.get_mut(floor) {
-            *known = stamp.max(*known);
+            *known = stamp;
             waste.add_buckets(self.rows.take_floor(floor));
         }
     }

@@ -35,10 +35,11 @@ impl<'p, 'a> Versions<'p, 'a> {
         self.epochs.push((name, *namespace.epoch()));
         for (part, stamp) in self.parts.parts.iter().zip(&mut self.stamps) {
             if let Part::Identifier(identifier) = part
-                && identifier.namespace == name
+                && identifier.namespace() == name
             {
-                *stamp = namespace.version(identifier.target);
-                seen(identifier.target, *stamp);
+                let target = identifier.target();
+                *stamp = namespace.version(target);
+                seen(target, *stamp);
             }
         }
     }
@@ -51,10 +52,10 @@ impl<'p, 'a> Versions<'p, 'a> {
             match part {
                 Part::Value(value) => hasher.value(value),
                 Part::Identifier(identifier) => {
-                    if let Some((_, epoch)) = epochs.next_if(|(name, _)| *name == identifier.namespace) {
+                    if let Some((_, epoch)) = epochs.next_if(|(name, _)| *name == identifier.namespace()) {
                         hasher.epoch(&epoch);
                     }
-                    hasher.identifier(identifier.bytes, *stamp);
+                    hasher.identifier(identifier.bytes(), *stamp);
                 }
             }
         }

@@ -126,6 +126,12 @@ functions! {
 
 // Functions that came after Redis 7.0. None where the server lacks one: what they do is left out there.
 
+/// Whether modules can add an ACL category (Redis 7.4).
+pub(super) fn can_add_acl_category() -> bool {
+    // SAFETY: the pointer is written once, before any call of ours.
+    unsafe { raw::RedisModule_AddACLCategory }.is_some()
+}
+
 /// Adds an ACL category (Redis 7.4).
 ///
 /// # Safety

@@ -13,25 +13,29 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// Starts the clocks, in the first term.
-    pub(super) fn start() -> Self {
+    /// Starts the clocks, in the first term, while leases are of this length.
+    pub(super) fn start(lease_ms: u64) -> Self {
         let now = Instant::now();
-        let term = Term { number: 1, started_ms: 0 };
+        let term = Term::start(1, 0, lease_ms);
         Self { process_started: now, term_started: now, term_started_unix_ms: unix_ms(), term }
     }
 
     /// Starts the next term, for which the wall clock is read again.
-    pub(super) fn start_term(&mut self) {
+    pub(super) fn start_term(&mut self, lease_ms: u64) {
         self.term_started = Instant::now();
         self.term_started_unix_ms = unix_ms();
-        self.term = Term { number: self.term.number + 1, started_ms: self.now().uptime_ms };
+        self.term = Term::start(self.term.number + 1, self.now().uptime_ms, lease_ms);
     }
 
     /// The moment, never one that was read before.
     #[inline]
     pub(super) fn now(&self) -> Now {
         let now = Instant::now();
-        let since = |start| u64::try_from(now.duration_since(start).as_millis()).unwrap_or(u64::MAX);
+        // In 64 bits, which a process outlives in no way: `as_millis` divides 128.
+        let since = |start| {
+            let passed = now.duration_since(start);
+            passed.as_secs().saturating_mul(1_000).saturating_add(u64::from(passed.subsec_millis()))
+        };
         Now {
             unix_ms: self.term_started_unix_ms.saturating_add(since(self.term_started)),
             uptime_ms: since(self.process_started),

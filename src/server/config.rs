@@ -2,7 +2,8 @@
 
 use super::api::{self, Ctx};
 use super::register::text;
-use crate::protocol::limits::Settings;
+use super::{guard, state};
+use crate::protocol::limits::{LEASE_MS_MAX, Settings};
 use redis_module::{RedisString, raw};
 use std::ffi::{c_char, c_int, c_longlong, c_void};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -26,9 +27,7 @@ impl Setting {
     }
 }
 
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-
-static LEASE_MS: Setting = Setting::new("lease-ms", 5_000, 1, DAY_MS);
+static LEASE_MS: Setting = Setting::new("lease-ms", 5_000, 1, LEASE_MS_MAX.cast_signed());
 static SWEEP_THRESHOLD: Setting = Setting::new("sweep-threshold", 10_000, 1, 10_000_000);
 static ROWS_MAX: Setting = Setting::new("max-rows", 1_000_000, 64, 1_000_000_000);
 /// A number to be told from the load line like the others; the server knows it as `yes` or `no`.
@@ -148,6 +147,10 @@ extern "C" fn set_number(
     // The server has held the value to the bounds.
     if let Some(setting) = setting(data) {
         setting.value.store(value, Ordering::Relaxed);
+        if core::ptr::eq(setting, &raw const LEASE_MS) {
+            let set = guard::run("CONFIG SET", || state::with(|state| state.set_lease(setting.get())));
+            debug_assert!(matches!(set, Ok(Some(()))), "no command runs while a setting is made");
+        }
     }
     0
 }

@@ -41,7 +41,7 @@ fn start_term(learn: impl FnOnce(&mut state::State)) {
     let started = guard::run("starting a term", || {
         state::with(|state| {
             learn(state);
-            state.clock.start_term();
+            state.start_term();
         })
     });
     if !matches!(started, Ok(Some(()))) {

@@ -4,7 +4,7 @@
 use super::api::{self, Ctx, Info};
 use super::counters::Counter;
 use super::register::text;
-use super::{config, guard, registry, state};
+use super::{guard, registry, state};
 use crate::protocol::namespace::Namespace;
 use redis_module::raw;
 use std::cmp::Reverse;
@@ -76,7 +76,7 @@ impl Section {
     }
 
     fn write_flights(&self) {
-        let flights = state::with(|state| state.flights(config::settings().lease_ms)).unwrap_or_default();
+        let flights = state::with(|state| state.flights()).unwrap_or_default();
         self.count("transactions_in_flight", flights.in_flight);
         self.number("oldest_in_flight_ms", flights.oldest_ms);
         self.count("transactions_remembered", flights.remembered);

@@ -24,9 +24,9 @@ use uuid::Uuid;
 
 /// Works on a namespace on behalf of a client's write command, which may create, renew and expire things in it.
 pub(crate) fn write<T>(call: &Call, name: &[u8], work: impl FnOnce(&mut Primary) -> Result<T>) -> Result<T> {
-    with_state(|state| {
+    let key_name = KeyName::new(call, name);
+    let (answer, outcome) = with_state(|state| {
         judge_one(state, name)?;
-        let key_name = KeyName::new(call, name);
         let mut key = OpenedKey::for_reading(&key_name);
         let cluster = state.is_cluster;
         let database = call.database();
@@ -46,14 +46,16 @@ pub(crate) fn write<T>(call: &Call, name: &[u8], work: impl FnOnce(&mut Primary)
             if outcome.is_new_epoch {
                 // It may have come here under another name, or in another database.
                 value.place = (database, name.to_vec());
-                Counter::Epochs.add(1);
             }
-            Counter::Expired.add(outcome.expired);
-            announce(call, &key_name, &outcome);
-            reaper::free(outcome.waste);
-            answer
+            Ok((answer, outcome))
         })
-    })
+    })?;
+    Counter::Epochs.add(outcome.is_new_epoch.into());
+    Counter::Expired.add(outcome.expired);
+    // Nothing of ours is in use any more: a module that hears of it may call a command of ours.
+    announce(call, &key_name, &outcome);
+    reaper::free(outcome.waste);
+    answer
 }
 
 /// Judges the namespaces of a write command that names any number of them: nothing may have changed in one when

@@ -32,8 +32,8 @@ pub(crate) struct Spec {
     /// Words of a call, its name included; negative: at least so many.
     pub(crate) arity: c_int,
     pub(crate) keys: Keys,
-    /// ACL categories, where the server lets modules choose them.
-    pub(crate) categories: &'static CStr,
+    /// ACL categories beside that of alkey, where the server lets modules choose them.
+    pub(crate) categories: &'static str,
     /// What counts its calls.
     pub(crate) counter: Option<Counter>,
     pub(crate) summary: &'static CStr,
@@ -132,21 +132,21 @@ impl Registrar {
 
 const OK: c_int = 0;
 
-/// The category of all commands of alkey, where the server lets modules add one.
-const CATEGORY: &CStr = c"alkey";
-
-/// Adds the category of alkey.
+/// Adds the category `alkey`, of all commands, where the server lets modules add one.
 pub(super) fn add_category(ctx: Ctx) -> core::result::Result<(), String> {
     // SAFETY: the context is that of the load, and the name ends in NUL.
-    match unsafe { api::add_acl_category(ctx, CATEGORY.as_ptr()) } {
+    match unsafe { api::add_acl_category(ctx, c"alkey".as_ptr()) } {
         Some(OK) | None => Ok(()),
         Some(_) => Err("the server refused the ACL category".into()),
     }
 }
 
 fn categorize(command: *mut raw::RedisModuleCommand, spec: &Spec) -> bool {
+    // Redis 7.2 has categories, but modules can't add one: there the name of ours would be an error.
+    let own = if api::can_add_acl_category() { "alkey " } else { "" };
+    let categories = text(&format!("{own}{}", spec.categories));
     // SAFETY: the command was just made, and the names end in NUL.
-    let set = unsafe { api::set_command_acl_categories(command, spec.categories.as_ptr()) };
+    let set = unsafe { api::set_command_acl_categories(command, categories.as_ptr()) };
     set.is_none_or(|status| status == OK)
 }
 

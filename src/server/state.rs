@@ -4,11 +4,12 @@
 //! forgotten.
 
 use super::clock::Clock;
+use super::config;
 use crate::protocol::local::Local;
-use hashbrown::HashMap;
+use hashbrown::{Equivalent, HashMap};
 use std::cell::RefCell;
 
-/// Locals of namespaces that are idle are kept up to so many, since they will be used again.
+/// So many locals, at least, are kept although they are idle, since they will be used again.
 const IDLE_MAX: usize = 64;
 
 /// The state of this process.
@@ -17,6 +18,8 @@ pub(super) struct State {
     pub(super) clock: Clock,
     pub(super) is_replica: bool,
     pub(super) is_cluster: bool,
+    /// How many locals there may be before the idle ones are dropped.
+    purge_at: usize,
     /// By database and namespace.
     locals: HashMap<(i32, Vec<u8>), Local>,
 }
@@ -31,11 +34,22 @@ pub(super) struct FlightTotals {
     pub(super) grace_left_ms: u64,
 }
 
+/// Where a namespace is, without a copy of its name.
+#[derive(Hash)]
+struct Place<'a>(i32, &'a [u8]);
+
+impl Equivalent<(i32, Vec<u8>)> for Place<'_> {
+    fn equivalent(&self, (database, namespace): &(i32, Vec<u8>)) -> bool {
+        self.0 == *database && self.1 == namespace
+    }
+}
+
 thread_local! {
     static STATE: RefCell<State> = RefCell::new(State {
-        clock: Clock::start(),
+        clock: Clock::start(config::settings().lease_ms),
         is_replica: false,
         is_cluster: false,
+        purge_at: IDLE_MAX,
         locals: HashMap::new(),
     });
 }
@@ -53,30 +67,40 @@ impl State {
         namespace: &[u8],
         work: impl FnOnce(&mut Local, &Clock) -> T,
     ) -> T {
-        let mut key = (database, Vec::new());
-        key.1.extend_from_slice(namespace);
-        if let Some(local) = self.locals.get_mut(&key) {
+        if let Some(local) = self.locals.get_mut(&Place(database, namespace)) {
             return work(local, &self.clock);
         }
         let mut local = Local::default();
         let answer = work(&mut local, &self.clock);
         if !local.is_idle() {
-            if self.locals.len() >= IDLE_MAX {
+            if self.locals.len() >= self.purge_at {
                 self.locals.retain(|_, local| !local.is_idle());
+                // Twice what is left, so that however many are busy each new one costs the same.
+                self.purge_at = IDLE_MAX.max(2 * self.locals.len());
             }
-            self.locals.insert(key, local);
+            self.locals.insert((database, namespace.to_vec()), local);
         }
         answer
     }
 
-    /// What is in flight in all of them, and how long grace still is, after a term of this lease.
-    pub(super) fn flights(&self, lease_ms: u64) -> FlightTotals {
+    /// Starts the next term.
+    pub(super) fn start_term(&mut self) {
+        self.clock.start_term(config::settings().lease_ms);
+    }
+
+    /// Leases are of another length from now on.
+    pub(super) fn set_lease(&mut self, lease_ms: u64) {
         let now_ms = self.clock.now().uptime_ms;
-        let term_grace_until_ms = self.clock.term.started_ms.saturating_add(lease_ms);
-        let mut totals = FlightTotals {
-            grace_left_ms: term_grace_until_ms.saturating_sub(now_ms),
-            ..FlightTotals::default()
-        };
+        self.clock.term.set_lease(now_ms, lease_ms);
+    }
+
+    /// What is in flight in all of them, and how long grace still is.
+    pub(super) fn flights(&self) -> FlightTotals {
+        let now_ms = self.clock.now().uptime_ms;
+        let mut totals = FlightTotals::default();
+        if !config::settings().trust_restored {
+            totals.grace_left_ms = self.clock.term.grace_until_ms.saturating_sub(now_ms);
+        }
         for Local { flights, grace } in self.locals.values() {
             totals.in_flight += flights.open();
             totals.remembered += flights.remembered();

@@ -5,8 +5,26 @@
 //! `scripts/test` brings what they need and runs them.
 
 #[cfg(test)]
+mod access;
+#[cfg(test)]
+mod cluster;
+#[cfg(test)]
+mod commands;
+#[cfg(test)]
+mod configuration;
+#[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod harness_tests;
+#[cfg(test)]
+mod persistence;
+#[cfg(test)]
+mod readme;
+#[cfg(test)]
+mod replication;
+#[cfg(test)]
+mod scale;
 #[cfg(test)]
 mod smoke;

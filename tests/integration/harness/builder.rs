@@ -1,6 +1,7 @@
 //! What a server is started with.
 
 use std::fmt::Write;
+use std::path::Path;
 use std::{fs, iter};
 
 use super::port::free_port;
@@ -9,12 +10,28 @@ use super::{DEADLINE, Server, module_path, wait_until};
 /// The configuration of a server; `start` makes the server.
 #[derive(Default)]
 pub(crate) struct Builder {
+    /// The configuration that comes first: any other line overrides it.
+    base: String,
     config: String,
     module_args: String,
+    without_module: bool,
     cluster: bool,
 }
 
 impl Builder {
+    /// A whole configuration file to start from. What the harness needs overrides it, as arguments on the command
+    /// line do.
+    pub(crate) fn based_on(mut self, file: &Path) -> Self {
+        self.base = format!("include {file:?}\n");
+        self
+    }
+
+    /// A server that does not load the module, so that a test can.
+    pub(crate) fn without_module(mut self) -> Self {
+        self.without_module = true;
+        self
+    }
+
     /// A line of the configuration file, in its syntax: `config("save", "900 1")`.
     pub(crate) fn config(mut self, name: &str, value: &str) -> Self {
         writeln!(self.config, "{name} {value}").expect("a string takes any text");
@@ -65,13 +82,16 @@ impl Builder {
     fn try_start_on(&self, port: u16) -> Result<Server, String> {
         let directory =
             tempfile::Builder::new().prefix("alkey-test-").tempdir().expect("a temporary directory");
+        let load_line = if self.without_module {
+            String::new()
+        } else {
+            format!("loadmodule {:?}{}\n", module_path(), self.module_args)
+        };
         let config = format!(
-            "port {port}\nbind 127.0.0.1\ndir {directory:?}\nsave \"\"\n\
-             enable-debug-command yes\nrepl-diskless-sync-delay 0\n\
-             loadmodule {module:?}{module_args}\n{config}",
+            "{base}port {port}\nbind 127.0.0.1\ndir {directory:?}\nsave \"\"\n\
+             enable-debug-command yes\nrepl-diskless-sync-delay 0\n{load_line}{config}",
+            base = self.base,
             directory = directory.path(),
-            module = module_path(),
-            module_args = self.module_args,
             config = self.config,
         );
         fs::write(directory.path().join("redis.conf"), config).expect("the temporary directory is writable");

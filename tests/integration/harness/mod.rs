@@ -2,6 +2,7 @@
 //!
 //! - [`Server`] starts a server, waits until it answers, and ends it when dropped.
 //! - [`Raw`] speaks RESP2 or RESP3 byte by byte; [`Server::connect`] gives the client crate's connection.
+//! - [`session::Document`] types the sessions in our documents into a shell.
 //! - [`wait_until`] is the only way to wait: for a condition, until a deadline. Nothing here sleeps for luck.
 //!
 //! Two things must hold whatever a test does. No test runs against a module that is not the one just built
@@ -13,6 +14,7 @@ mod port;
 mod process;
 mod resp;
 mod server;
+pub(crate) mod session;
 mod wait;
 
 pub(crate) use module::{find_module, module_path};
