@@ -7,6 +7,7 @@
 //! Each identifier has a lease of its own, since a RECORD renews only those it names. Invariant: `holds` counts
 //! exactly the identifiers that are in flight.
 
+use super::allocated::allocated;
 use super::identifier::Target;
 use super::identifier_set::IdentifierSet;
 use super::limits::{REMEMBERED_BYTES_MAX, REMEMBERED_MS};
@@ -46,6 +47,12 @@ pub(crate) struct Transaction {
 
 const LANDED: u64 = 0;
 
+/// An entry of [`Flights::deadlines`] or [`Flights::remembered`], whose trees' nodes are little more than half full.
+const LISTED_BYTES: usize = 50;
+
+/// The counts before what an `Rc` points to.
+const RC_BYTES: usize = 2 * size_of::<usize>();
+
 impl Transaction {
     /// Everything recorded, in flight or not.
     pub(crate) fn into_identifiers(self) -> IdentifierSet {
@@ -53,12 +60,13 @@ impl Transaction {
     }
 
     fn heap_bytes(&self) -> usize {
-        self.identifiers.heap_bytes() + self.deadlines.capacity() * size_of::<u64>()
+        self.identifiers.heap_bytes() + allocated(self.deadlines.capacity() * size_of::<u64>())
     }
 
-    /// All that a transaction of this name takes: beside its own memory, the name and its places in three maps.
+    /// All that a transaction of this name takes: the name, where it is listed, and what was recorded under it.
     fn bytes(&self, name: &[u8]) -> usize {
-        self.heap_bytes() + name.len() + size_of::<Self>() + 4 * size_of::<(u64, Rc<[u8]>)>()
+        let listed = LISTED_BYTES + 2 * size_of::<(Rc<[u8]>, Self)>();
+        allocated(name.len() + RC_BYTES) + listed + self.heap_bytes()
     }
 }
 
@@ -106,11 +114,12 @@ impl Flights {
         open.map(|transaction| now_ms.saturating_sub(transaction.recorded_ms)).max().unwrap_or_default()
     }
 
-    /// Bytes held on the heap for transactions, before the allocator's rounding.
+    /// Bytes held on the heap for transactions, as the allocator rounds them, nearly.
     pub(crate) fn heap_bytes(&self) -> usize {
-        let transactions =
-            self.transactions.iter().map(|(name, transaction)| name.len() + transaction.heap_bytes());
-        self.transactions.allocation_size() + transactions.sum::<usize>()
+        let transactions = self.transactions.iter().map(|(name, transaction)| {
+            allocated(name.len() + RC_BYTES) + LISTED_BYTES + transaction.heap_bytes()
+        });
+        allocated(self.transactions.allocation_size()) + transactions.sum::<usize>() + self.holds.heap_bytes()
     }
 
     /// The names of the transactions in flight that would change this. O(N) in all that is in flight: for people.

@@ -2,6 +2,7 @@
 //!
 //! Transactions are made and dropped all the time, so the bytes of all identifiers lie in one allocation.
 
+use super::allocated::allocated;
 use core::hash::BuildHasher;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
@@ -68,9 +69,9 @@ impl IdentifierSet {
 
     /// Bytes held on the heap.
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.bytes.capacity()
-            + self.ends.capacity() * size_of::<usize>()
-            + self.positions.capacity() * (size_of::<usize>() + 1)
+        allocated(self.bytes.capacity())
+            + allocated(self.ends.capacity() * size_of::<usize>())
+            + allocated(self.positions.allocation_size())
     }
 }
 

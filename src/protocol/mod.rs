@@ -8,6 +8,7 @@
 //! of it ([`local`]); [`namespace`], [`table`] and [`rows`] hold the versions; [`digest`] makes keys of them;
 //! [`effect`] carries changes to replicas and to disk.
 
+mod allocated;
 pub(crate) mod digest;
 pub(crate) mod effect;
 pub(crate) mod epoch;
@@ -28,5 +29,7 @@ pub(crate) mod term;
 pub(crate) mod versions;
 pub(crate) mod waste;
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 //! It knows no time, no transactions and no terms but the number of its own. Two invariants: within an epoch no
 //! version gets smaller, and looking up changes nothing.
 
+use super::allocated::allocated;
 use super::effect::EffectWriter;
 use super::epoch::Epoch;
 use super::identifier::Target;
@@ -248,14 +249,16 @@ impl Namespace {
         }
     }
 
-    /// Bytes held, this struct included, before the allocator's rounding.
+    /// Bytes held, this struct included, as the allocator rounds them.
     pub(crate) fn bytes(&self) -> usize {
         let tables: usize = self
             .tables
             .iter()
-            .map(|(name, table)| name.capacity() + size_of::<Table>() + table.heap_bytes())
+            .map(|(name, table)| {
+                allocated(name.capacity()) + allocated(size_of::<Table>()) + table.heap_bytes()
+            })
             .sum();
-        size_of::<Self>() + self.tables.allocation_size() + tables
+        size_of::<Self>() + allocated(self.tables.allocation_size()) + tables
     }
 
     /// Pieces of memory held, which is what freeing them costs.

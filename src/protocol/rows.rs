@@ -15,6 +15,7 @@
 //! The lower bits of a fingerprint choose the bucket and its lowest six the floor, so that with 64 buckets and
 //! more all rows under a floor lie in buckets of their own, and dropping them moves vectors, not rows.
 
+use super::allocated::allocated;
 use super::epoch::Fingerprint;
 use super::stamp::Stamp;
 
@@ -120,11 +121,13 @@ impl Rows {
         self.segments.iter().flatten().flatten().copied()
     }
 
-    /// Bytes held on the heap, before the allocator's rounding.
+    /// Bytes held on the heap, as the allocator rounds them: the rooms of buckets are sizes of its own.
     pub(crate) fn heap_bytes(&self) -> usize {
         let directory: usize =
-            self.segments.iter().map(|segment| segment.capacity() * size_of::<Bucket>()).sum();
-        self.capacity * size_of::<Row>() + directory + self.segments.capacity() * size_of::<Vec<Bucket>>()
+            self.segments.iter().map(|segment| allocated(segment.capacity() * size_of::<Bucket>())).sum();
+        self.capacity * size_of::<Row>()
+            + directory
+            + allocated(self.segments.capacity() * size_of::<Vec<Bucket>>())
     }
 
     /// Pieces of memory held, which is what freeing them costs.

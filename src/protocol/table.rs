@@ -3,6 +3,7 @@
 //! Invariant: no version ever gets smaller. A row that is not held has the version of its floor, which is at
 //! least that of every row that was ever dropped from under it.
 
+use super::allocated::allocated;
 use super::epoch::Fingerprint;
 use super::rows::{FLOORS, Row, Rows, floor_of};
 use super::stamp::Stamp;
@@ -92,9 +93,9 @@ impl Table {
         (0..FLOORS).min_by_key(|floor| self.floor(*floor)).unwrap_or_default()
     }
 
-    /// Bytes held on the heap beside this struct, before the allocator's rounding.
+    /// Bytes held on the heap beside this struct, as the allocator rounds them.
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.rows.heap_bytes() + self.floors.as_ref().map_or(0, |_| size_of::<[Stamp; FLOORS]>())
+        self.rows.heap_bytes() + self.floors.as_ref().map_or(0, |_| allocated(size_of::<[Stamp; FLOORS]>()))
     }
 
     /// Pieces of memory held, which is what freeing them costs.

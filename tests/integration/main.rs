@@ -19,6 +19,8 @@ mod harness;
 #[cfg(test)]
 mod harness_tests;
 #[cfg(test)]
+mod operator;
+#[cfg(test)]
 mod persistence;
 #[cfg(test)]
 mod readme;

@@ -1,6 +1,7 @@
 //! How many identifiers in flight would change what: the answer to "is anything in this key in flight?", in
 //! constant time however many transactions are.
 
+use crate::protocol::allocated::allocated;
 use crate::protocol::identifier::Target;
 use core::hash::BuildHasher;
 use hashbrown::{DefaultHashBuilder, HashMap};
@@ -68,6 +69,15 @@ impl Holds {
         if held.any == 0 {
             self.tables.remove(table);
         }
+    }
+
+    /// Bytes held on the heap.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let tables = self
+            .tables
+            .iter()
+            .map(|(name, held)| allocated(name.capacity()) + allocated(held.rows.allocation_size()));
+        allocated(self.tables.allocation_size()) + tables.sum::<usize>()
     }
 
     #[inline]

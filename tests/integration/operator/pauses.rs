@@ -1,0 +1,179 @@
+//! While a server pauses writes, what only reads answers, and nothing is written, replicated or expired: a server in
+//! which a command or a timer replicates during a pause ends itself.
+
+use redis::Value;
+
+use crate::commands::client::{Client, LEASE_MS_SHORT, quick_server, text_of, words};
+use crate::harness::{DEADLINE, Server, wait_until};
+
+/// The server itself sends replicas nothing but what is written.
+const QUIET: [(&str, &str); 3] = [("repl-ping-replica-period", "3600"), ("hz", "500"), ("appendonly", "yes")];
+
+const READING: [&str; 8] = [
+    "ALKEY.KEY_RO alkey:users#1 alkey{expired}:users#1 alkey{missing}:users#1",
+    "ALKEY.KEY_RO alkey{kept}:users#1",
+    "ALKEY.TOKEN alkey:users#1",
+    "ALKEY.EXPLAIN alkey:users#1 alkey:users#* alkey:*#* alkey{expired}:*#* de",
+    "ALKEY.PENDING",
+    "ALKEY.PENDING alkey:tx:1",
+    "ALKEY.HELP",
+    "INFO alkey",
+];
+
+/// A primary with a replica and, in it, all that a write command would have to do something about: a lease that is
+/// over, a term that is new, a namespace whose time to live is over.
+fn primary_with_work_to_do() -> (Server, Server, Client) {
+    let primary = quick_server(&QUIET);
+    let replica = quick_server(&[]);
+    replica.replica_of(&primary);
+    let mut client = Client::of(&primary);
+    client.settle(&["alkey", "alkey{kept}", "alkey{expired}"]);
+    client.lease_ms(LEASE_MS_SHORT);
+    client.integer("ALKEY.RECORD alkey:tx:1 alkey:users#1");
+    client.ok("SWAPDB 1 2");
+    client.key("alkey{kept}:users#1");
+    (primary, replica, client)
+}
+
+/// What shows that something was written: the replication offset, the changes since the last snapshot, the digest.
+fn written(server: &Server, client: &mut Client) -> [String; 3] {
+    let field = |section: &str, field: &str| server.info(section, field).expect("a field of INFO");
+    [
+        field("replication", "master_repl_offset"),
+        field("persistence", "rdb_changes_since_last_save"),
+        client.digest(),
+    ]
+}
+
+/// Waits until the lease of the one transaction is over by the server's clock.
+fn wait_for_the_lease(server: &Server) {
+    wait_until(DEADLINE, "the lease is over", || {
+        let age = server.info("alkey", "alkey_oldest_in_flight_ms").expect("a field of INFO");
+        match age.parse::<u32>() {
+            Ok(10..) => Ok(()),
+            _ => Err(age),
+        }
+    });
+}
+
+/// Runs everything that only reads, alone, in a transaction and in a script.
+#[track_caller]
+fn read_everything(client: &mut Client) {
+    for command in READING {
+        let reply = client.text(command);
+        assert!(!reply.starts_with('-'), "{command}: {reply}");
+    }
+    client.ok("MULTI");
+    for command in READING {
+        assert_eq!(client.text(command), "+QUEUED\r\n");
+    }
+    let Value::Array(replies) = client.call("EXEC") else { panic!("EXEC was aborted") };
+    assert_eq!(replies.len(), READING.len());
+    for name in ["KEY_RO", "TOKEN", "EXPLAIN"] {
+        let script = format!("return redis.call('ALKEY.{name}', KEYS[1])");
+        let reply = client.raw().call(&["EVAL_RO", &script, "1", "alkey:users#1"]);
+        assert!(!matches!(reply, Value::ServerError(_)), "{name}: {reply:?}");
+    }
+}
+
+#[test]
+fn while_writes_are_paused_reading_goes_on_and_nothing_is_written() {
+    let (primary, replica, mut client) = primary_with_work_to_do();
+    wait_for_the_lease(&primary);
+    client.integer("PEXPIRE alkey{expired} 1");
+    client.ok("CLIENT PAUSE 3600000 WRITE");
+    let before = written(&primary, &mut client);
+    read_everything(&mut client);
+    // This command has to write; it waits for the end of the pause.
+    let mut writer = Client::of(&primary);
+    writer.raw().send(&words("ALKEY.KEY alkey:users#1"));
+    wait_until(DEADLINE, "a client is blocked", || {
+        match primary.info("clients", "blocked_clients").as_deref() {
+            Some("1") => Ok(()),
+            other => Err(other.map(str::to_owned)),
+        }
+    });
+    read_everything(&mut client);
+    assert_eq!(written(&primary, &mut client), before);
+    assert_eq!(client.string("ALKEY.TOKEN alkey:users#1"), None);
+    assert_eq!(client.pending().len(), 1);
+
+    client.ok("CLIENT UNPAUSE");
+    let key = text_of(&writer.raw().read());
+    assert_eq!(client.string("ALKEY.KEY_RO alkey:users#1"), Some(key));
+    assert!(client.pending().is_empty());
+    assert_eq!(client.string("ALKEY.KEY_RO alkey{expired}:users#1"), None);
+    replica.catch_up_with(&primary);
+    assert_eq!(Client::of(&replica).digest(), client.digest());
+}
+
+#[test]
+fn no_timer_does_anything() {
+    let (primary, replica, mut client) = primary_with_work_to_do();
+    let before = written(&primary, &mut client);
+    wait_for_the_lease(&primary);
+    // So many turns of the server's timer later everything is as it was.
+    let turns = |server: &Server| -> u64 {
+        server.info("server", "uptime_in_seconds").expect("a field of INFO").parse().expect("a number")
+    };
+    let start = turns(&primary);
+    wait_until(DEADLINE, "a second has passed", || if turns(&primary) > start { Ok(()) } else { Err(()) });
+    assert_eq!(written(&primary, &mut client), before);
+    assert_eq!(client.pending().len(), 1);
+    assert_eq!(primary.info("alkey", "alkey_expired_transactions").as_deref(), Some("0"));
+    client.key("alkey:users#1");
+    assert_ne!(written(&primary, &mut client), before);
+    assert_eq!(primary.info("alkey", "alkey_expired_transactions").as_deref(), Some("1"));
+    drop(replica);
+}
+
+#[test]
+fn in_a_failover_reading_goes_on_and_the_new_primary_has_new_keys() {
+    let (primary, replica, mut client) = primary_with_work_to_do();
+    wait_for_the_lease(&primary);
+    let old_key = client.key("alkey{kept}:users#1");
+    // A replica that stands still keeps the primary waiting for it.
+    replica.catch_up_with(&primary);
+    signal(&replica, "STOP");
+    client.integer("ALKEY.TOUCH alkey{kept}:users#2");
+    client.ok("FAILOVER");
+    let state = |server: &Server| server.info("replication", "master_failover_state");
+    assert_eq!(state(&primary).as_deref(), Some("waiting-for-sync"));
+    let before = written(&primary, &mut client);
+    read_everything(&mut client);
+    let mut writer = Client::of(&primary);
+    writer.raw().send(&words("ALKEY.KEY alkey:users#1"));
+    read_everything(&mut client);
+    assert_eq!(written(&primary, &mut client), before);
+    assert_eq!(state(&primary).as_deref(), Some("waiting-for-sync"));
+
+    signal(&replica, "CONT");
+    wait_until(DEADLINE, "the roles are exchanged", || {
+        let roles = [&primary, &replica].map(|server| server.info("replication", "role"));
+        match roles.each_ref().map(Option::as_deref) {
+            [Some("slave"), Some("master")] => Ok(()),
+            _ => Err(roles),
+        }
+    });
+    let refused = String::from_utf8_lossy(&writer.raw().read_bytes()).into_owned();
+    assert!(refused.starts_with("-READONLY "), "{refused}");
+    let mut new = Client::of(&replica);
+    assert_ne!(new.key("alkey{kept}:users#1"), old_key);
+    read_everything(&mut new);
+    wait_until(DEADLINE, "the old primary follows", || {
+        match primary.info("replication", "master_link_status") {
+            Some(status) if status == "up" => Ok(()),
+            status => Err(status),
+        }
+    });
+    primary.catch_up_with(&replica);
+    read_everything(&mut client);
+    assert_eq!(client.digest(), new.digest());
+}
+
+/// Sends a signal to the server's process.
+fn signal(server: &Server, name: &str) {
+    let process = server.process_id().expect("it runs").to_string();
+    let status = std::process::Command::new("kill").args(["-s", name, &process]).status();
+    assert!(status.expect("kill can be run").success());
+}
