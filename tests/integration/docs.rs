@@ -9,6 +9,8 @@ use crate::harness::Server;
 use crate::harness::session::{Document, is_abridged};
 
 const COMMANDS: &str = "docs/commands.md";
+/// These have programs and figures, which other tests make true.
+const WITHOUT_SESSIONS: [&str; 2] = ["docs/adapters.md", "docs/guarantees.md"];
 const DOCUMENTS: [&str; 3] = ["docs/access.md", COMMANDS, "docs/configuration.md"];
 
 #[test]
@@ -17,6 +19,7 @@ fn the_sessions_of_the_docs_are_true() {
     let mut names: Vec<String> =
         files.map(|file| format!("docs/{}", file.unwrap().file_name().to_str().unwrap())).collect();
     names.retain(|name| Path::new(name).extension().is_some_and(|extension| extension == "md"));
+    names.retain(|name| !WITHOUT_SESSIONS.contains(&name.as_str()));
     names.sort();
     assert_eq!(names, DOCUMENTS, "each is to be checked here");
     for name in DOCUMENTS {
@@ -125,7 +128,8 @@ fn the_fields_of_info_are_those_of_the_table() {
 
 #[test]
 fn every_link_leads_somewhere() {
-    let names = ["README.md", "DESIGN.md", "CONTRIBUTING.md"].into_iter().chain(DOCUMENTS);
+    let names =
+        ["README.md", "DESIGN.md", "CONTRIBUTING.md"].into_iter().chain(DOCUMENTS).chain(WITHOUT_SESSIONS);
     let mut links = 0;
     for name in names {
         let document = Document::read(name);

@@ -7,6 +7,8 @@
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod adapters;
+#[cfg(test)]
 mod cluster;
 #[cfg(test)]
 mod commands;
@@ -14,6 +16,8 @@ mod commands;
 mod configuration;
 #[cfg(test)]
 mod docs;
+#[cfg(test)]
+mod faults;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! What a server is started with.
 
+use std::ffi::OsString;
 use std::fmt::Write;
 use std::path::Path;
 use std::{fs, iter};
 
 use super::port::free_port;
+use super::process::Variable;
 use super::{DEADLINE, Server, module_path, wait_until};
 
 /// The configuration of a server; `start` makes the server.
@@ -16,6 +18,7 @@ pub(crate) struct Builder {
     module_args: String,
     without_module: bool,
     cluster: bool,
+    environment: Vec<Variable>,
 }
 
 impl Builder {
@@ -41,6 +44,12 @@ impl Builder {
     /// An argument of the line that loads the module: `module_arg("lease-ms", "100")`.
     pub(crate) fn module_arg(mut self, name: &str, value: &str) -> Self {
         write!(self.module_args, " {name} {value}").expect("a string takes any text");
+        self
+    }
+
+    /// A variable of the environment that the server runs in.
+    pub(crate) fn environment(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.to_owned(), value.into()));
         self
     }
 
@@ -95,7 +104,7 @@ impl Builder {
             config = self.config,
         );
         fs::write(directory.path().join("redis.conf"), config).expect("the temporary directory is writable");
-        let mut server = Server::stopped(port, directory);
+        let mut server = Server::stopped(port, directory, self.environment.clone());
         server.launch()?;
         if self.cluster {
             let mut raw = server.resp2();

@@ -17,8 +17,10 @@ mod server;
 pub(crate) mod session;
 mod wait;
 
+pub(crate) use builder::Builder;
 pub(crate) use module::{find_module, module_path};
 pub(crate) use port::free_port;
+pub(crate) use process::start_sentinel;
 pub(crate) use resp::{Raw, reply_length};
 pub(crate) use server::Server;
 pub(crate) use wait::{DEADLINE, wait_until};

@@ -6,6 +6,7 @@
 //! thread, which lives as long as the process, starts them all: a test's own thread ends with the test.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,13 +16,28 @@ use std::thread;
 
 type Start = (Command, mpsc::Sender<io::Result<Child>>);
 
-/// Starts a redis-server with this configuration file. What it prints is appended to `log`.
-pub(crate) fn start_redis_server(config: &Path, log: &File) -> Child {
+/// A variable of a process's environment, and its value.
+pub(crate) type Variable = (String, OsString);
+
+/// Starts a redis-server with this configuration file, in this environment beside that of the tests. What it
+/// prints is appended to `log`.
+pub(crate) fn start_redis_server(config: &Path, environment: &[Variable], log: &File) -> Child {
+    start(config, &[], environment, log)
+}
+
+/// Starts a sentinel, which is the same program.
+pub(crate) fn start_sentinel(config: &Path, log: &File) -> Child {
+    start(config, &["--sentinel"], &[], log)
+}
+
+fn start(config: &Path, arguments: &[&str], environment: &[Variable], log: &File) -> Child {
     let mut command = Command::new("setpriv");
     command
         .args(["--pdeathsig", "KILL", "--"])
         .arg(redis_server())
         .arg(config)
+        .args(arguments)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("the log can be opened twice"))
         .stderr(log.try_clone().expect("the log can be opened twice"));

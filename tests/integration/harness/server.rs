@@ -8,7 +8,7 @@ use std::thread;
 use tempfile::TempDir;
 
 use super::builder::Builder;
-use super::process::start_redis_server;
+use super::process::{Variable, start_redis_server};
 use super::{DEADLINE, Raw, wait_until};
 
 /// What the server's log holds after a fault of the module, the last one even if a guard caught the panic.
@@ -18,6 +18,7 @@ const FAULTS: [&str; 3] = ["BUG REPORT START", "ASSERTION FAILED", "panicked at"
 pub(crate) struct Server {
     port: u16,
     directory: TempDir,
+    environment: Vec<Variable>,
     /// None between `kill9` and `restart`.
     process: Option<Child>,
 }
@@ -34,8 +35,8 @@ impl Server {
     }
 
     /// A server that is not running yet, in a directory that holds its `redis.conf`.
-    pub(super) fn stopped(port: u16, directory: TempDir) -> Self {
-        Self { port, directory, process: None }
+    pub(super) fn stopped(port: u16, directory: TempDir, environment: Vec<Variable>) -> Self {
+        Self { port, directory, environment, process: None }
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -157,7 +158,7 @@ impl Server {
     #[track_caller]
     pub(super) fn launch(&mut self) -> Result<(), String> {
         let log = File::options().create(true).append(true).open(self.log_path()).expect("a writable log");
-        let process = start_redis_server(&self.dir().join("redis.conf"), &log);
+        let process = start_redis_server(&self.dir().join("redis.conf"), &self.environment, &log);
         let id = process.id();
         // From here on the process is ended by `drop`, should anything below panic.
         let process = self.process.insert(process);

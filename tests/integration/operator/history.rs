@@ -128,7 +128,8 @@ fn fill(raw: &mut Raw) {
             let rows = |rows: std::ops::Range<u32>| rows.map(|row| format!("{namespace}:users#{row}"));
             let swept = [format!("{namespace}:orders#*"), format!("{namespace}:orders#1")];
             let transaction = ["ALKEY.RECORD".to_owned(), format!("{namespace}:tx:last"), swept[1].clone()];
-            run(raw, vec![command(&["CONFIG", "SET", "alkey.max-rows", "64"])], &mut dumps);
+            let limits = ["CONFIG", "SET", "alkey.max-rows", "64", "alkey.sweep-threshold", "10000"];
+            run(raw, vec![command(&limits)], &mut dumps);
             for words in [rows(0..60).collect(), rows(50..90).collect(), swept.to_vec()] {
                 let touch: Vec<String> = [vec!["ALKEY.TOUCH".to_owned()], words].concat();
                 assert!(matches!(raw.call(&touch), Value::Int(_)), "{touch:?}");
