@@ -9,6 +9,8 @@
 //! [`server`] alone knows the module API.
 
 mod commands;
+#[cfg(test)]
+mod model;
 mod protocol;
 mod server;
 

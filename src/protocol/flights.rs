@@ -15,6 +15,8 @@ use hashbrown::HashMap;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+#[cfg(test)]
+mod canonical;
 mod holds;
 use holds::Holds;
 

@@ -23,6 +23,11 @@ pub(super) fn nearly_an_identifier() -> impl Strategy<Value = Vec<u8>> {
         "alkey{shop}:users#1",
         "alkey{shop}:*#*",
         "alkey:tx:1",
+        // Nearly so.
+        "alkey{}:users#1",
+        "alkey:users#",
+        "alkey:#1",
+        "alkey:*#1",
     ]);
     let base = prop_oneof![
         2 => vec(piece, 0..9).prop_map(|pieces| pieces.concat()),

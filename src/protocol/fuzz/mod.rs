@@ -21,6 +21,8 @@ enum Change {
     Insert(Index, u8),
     Remove(Index),
     CutOff(Index),
+    /// Sets so many bytes that whatever number is there is the largest.
+    Saturate(Index),
     /// Copies some bytes to another place.
     Splice(Index, Index, Index),
 }
@@ -33,6 +35,7 @@ fn change() -> impl Strategy<Value = Change> {
         2 => (index(), any::<u8>()).prop_map(|(at, byte)| Change::Insert(at, byte)),
         2 => index().prop_map(Change::Remove),
         1 => index().prop_map(Change::CutOff),
+        1 => index().prop_map(Change::Saturate),
         1 => (index(), index(), index()).prop_map(|(from, to, at)| Change::Splice(from, to, at)),
     ]
 }
@@ -54,6 +57,9 @@ fn changed(mut bytes: Vec<u8>, changes: &[Change]) -> Vec<u8> {
             Change::Insert(at, byte) => bytes.insert(at.index(length), *byte),
             Change::Remove(at) => drop(bytes.remove(at.index(length))),
             Change::CutOff(at) => bytes.truncate(at.index(length)),
+            Change::Saturate(at) => {
+                bytes.iter_mut().skip(at.index(length)).take(8).for_each(|byte| *byte = 0xff);
+            }
             Change::Splice(from, to, at) => {
                 let (from, to) = (from.index(length), to.index(length));
                 let copied = bytes[from.min(to)..from.max(to)].to_vec();
