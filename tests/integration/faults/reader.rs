@@ -137,7 +137,8 @@ impl<'a> Reader<'a> {
             settled_ms,
             last_commit,
             asked_at,
-            step: Step::LookIntoCache,
+            // What a writer has changed it does not find in the cache, so it would fill it.
+            step: if matches!(view, View::Own(_)) { Step::ReadDatabase } else { Step::LookIntoCache },
         };
         (manner != Manner::Strict || self.may_use_cache(&read)).then_some(read)
     }
