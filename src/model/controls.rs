@@ -166,7 +166,7 @@ fn with_a_missing_namespace_taken_for_new_in_a_cluster() {
 fn with_a_lease_that_was_lowered_and_forgotten() {
     let plan = Plan {
         lease_ms: 3,
-        milliseconds: 6,
+        milliseconds: 2,
         faults: vec![FaultKind::LowerLease, FaultKind::Failover],
         faults_max: 2,
         without: Some(Mechanism::LeaseIsKnown),

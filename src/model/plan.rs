@@ -54,7 +54,7 @@ impl Default for WriterPlan {
             records: 1,
             records_some: false,
             rolls_back: false,
-            commit_names: &[false],
+            commit_names: &[Named::None],
             reads: false,
         }
     }
@@ -66,22 +66,39 @@ impl Default for ReaderPlan {
     }
 }
 
+impl Plan {
+    /// For how long a relaxed reader may be told the key of an old value: as long as a transaction is in flight after
+    /// the database committed it. That is a lease, and one more for each of its RECORDs that comes once more.
+    pub(super) fn relaxed_ms(&self) -> u64 {
+        self.lease_ms * (1 + self.strays_max as u64)
+    }
+}
+
 /// One writer: transactions one after another, each over the same identifiers.
 #[derive(Clone, Debug)]
 pub(super) struct WriterPlan {
-    /// What it records and changes. A RECORD with only some of them names the first.
+    /// What it records and changes.
     pub(super) identifiers: &'static [&'static str],
     pub(super) transactions: usize,
     /// RECORDs in each transaction.
     pub(super) records: usize,
-    /// Whether a RECORD may name only the first identifier.
+    /// Whether a RECORD may name only the first.
     pub(super) records_some: bool,
     /// Whether the database may roll back.
     pub(super) rolls_back: bool,
-    /// Whether COMMIT may name the identifiers, and whether it may leave them out.
-    pub(super) commit_names: &'static [bool],
+    /// What COMMIT may name.
+    pub(super) commit_names: &'static [Named],
     /// Whether it asks for a key after its own writes, while it has not decided.
     pub(super) reads: bool,
+}
+
+/// How many of its identifiers a message of a writer names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Named {
+    None,
+    /// The first.
+    Some,
+    All,
 }
 
 /// One reader: reads one after another, of the same identifiers.

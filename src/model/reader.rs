@@ -159,7 +159,9 @@ impl World {
         let least = match kind {
             Kind::Strict | Kind::StrictSnapshot => self.database.versions(rows),
             // A commit within this lease, or at its very end, may still be unknown to the key.
-            Kind::Relaxed => self.database.versions_before(rows, self.now_ms.saturating_sub(plan.lease_ms)),
+            Kind::Relaxed => {
+                self.database.versions_before(rows, self.now_ms.saturating_sub(plan.relaxed_ms()))
+            }
             Kind::RelaxedSnapshot => [0; 2],
         };
         // With a mechanism switched off, only what a reader returns counts, which makes for better stories.

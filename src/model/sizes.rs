@@ -3,7 +3,7 @@
 
 use super::plan::FaultKind::{Failover, Flip, Flush, LowerLease, Migrate, Restart, Restore, Swap};
 use super::plan::Kind::{Relaxed, RelaxedSnapshot, Strict, StrictSnapshot};
-use super::plan::{Kind, Plan, ReaderPlan, WriterPlan};
+use super::plan::{Kind, Named, Plan, ReaderPlan, WriterPlan};
 
 /// How much to explore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub(super) fn one_loss(size: Size) -> Plan {
     Plan {
         name: "two readers, a failover or restart",
         readers: vec![reader(ROW, size.of(1, 2, 3), STRICT_BOTH); 2],
-        milliseconds: 5,
+        milliseconds: size.of(3, 5, 5),
         faults: vec![Failover, Restart],
         faults_max: 1,
         ..Plan::default()
@@ -131,17 +131,31 @@ pub(super) fn messages(size: Size) -> Plan {
         records: 2,
         records_some: true,
         rolls_back: true,
-        commit_names: &[false, true],
+        commit_names: &[Named::None, Named::Some, Named::All],
         ..writer(BOTH_ROWS)
     };
     Plan {
         name: "messages twice, late and in part",
         writers: vec![own],
-        readers: vec![reader(OTHER_ROW, 2, size.of(STRICT, STRICT, STRICT_BOTH))],
+        readers: vec![reader(OTHER_ROW, 2, size.of(STRICT, SHARING, ALL_AFTER_KEY))],
         milliseconds: 5,
         faults: vec![Failover],
         faults_max: size.of(0, 1, 1),
-        strays_max: size.of(1, 2, 2),
+        strays_max: size.of(1, 1, 2),
+        ..Plan::default()
+    }
+}
+
+/// A transaction of which only some identifiers were recorded again, beside another that changes the others.
+pub(super) fn leases_in_part(size: Size) -> Plan {
+    let own = WriterPlan { records: 2, records_some: true, ..writer(BOTH_ROWS) };
+    Plan {
+        name: "leases in part",
+        writers: vec![own, writer(OTHER_ROW)],
+        readers: vec![reader(OTHER_ROW, 2, size.of(STRICT, STRICT, ALL_AFTER_KEY))],
+        milliseconds: size.of(4, 5, 5),
+        faults: vec![Flush],
+        faults_max: size.of(0, 0, 1),
         ..Plan::default()
     }
 }
@@ -172,6 +186,19 @@ pub(super) fn everything_at_once(size: Size) -> Plan {
     }
 }
 
+/// Everything is swept again and again, and rows are written in between: no key may come back.
+pub(super) fn sweeps_over_and_over(size: Size) -> Plan {
+    Plan {
+        name: "sweeps over and over",
+        writers: [EVERYTHING, OTHER_ROW]
+            .map(|identifiers| WriterPlan { transactions: 2, ..writer(identifiers) })
+            .into(),
+        readers: vec![reader(ROW, 2, size.of(STRICT, STRICT, STRICT_BOTH))],
+        milliseconds: size.of(0, 2, 3),
+        ..Plan::default()
+    }
+}
+
 /// A table that may hold one row, so that every second commit raises floors.
 pub(super) fn floors(size: Size) -> Plan {
     Plan {
@@ -194,11 +221,15 @@ pub(super) fn floors(size: Size) -> Plan {
 pub(super) fn a_lowered_lease(size: Size) -> Plan {
     Plan {
         name: "a lowered lease",
-        readers: vec![reader(ROW, 2, size.of(STRICT, SHARING, ALL_AFTER_KEY))],
-        milliseconds: 6,
+        readers: vec![reader(ROW, 2, size.of(STRICT, STRICT, ALL_AFTER_KEY))],
+        milliseconds: size.of(5, 6, 6),
         lease_ms: 3,
-        faults: vec![LowerLease, Swap, Failover],
-        faults_max: size.of(2, 2, 3),
+        faults: size.of(
+            vec![LowerLease, Swap],
+            vec![LowerLease, Swap, Failover],
+            vec![LowerLease, Swap, Failover],
+        ),
+        faults_max: size.of(2, 3, 3),
         nothing_is_lost: true,
         ..Plan::default()
     }
@@ -238,7 +269,7 @@ pub(super) fn all_of_it() -> Plan {
         records: 2,
         records_some: true,
         rolls_back: true,
-        commit_names: &[false, true],
+        commit_names: &[Named::None, Named::Some, Named::All],
         reads: true,
         ..writer(identifiers)
     };

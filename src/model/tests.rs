@@ -67,6 +67,17 @@ fn messages_twice_late_and_in_part() {
 }
 
 #[test]
+fn leases_in_part() {
+    let tally = explored(&sizes::leases_in_part(Size::everyday()));
+    assert!(tally.expired > 0, "{tally:?}");
+}
+
+#[test]
+fn sweeps_over_and_over() {
+    explored(&sizes::sweeps_over_and_over(Size::everyday()));
+}
+
+#[test]
 fn a_whole_table() {
     explored(&sizes::a_whole_table(Size::everyday()));
 }
@@ -103,6 +114,8 @@ fn writers_that_read() {
 #[ignore = "takes an hour: for cargo test --release -- --ignored model"]
 fn larger_sizes() {
     let plans = [
+        sizes::leases_in_part,
+        sizes::sweeps_over_and_over,
         sizes::a_whole_table,
         sizes::everything_at_once,
         sizes::a_lowered_lease,

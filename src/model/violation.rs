@@ -39,7 +39,7 @@ impl fmt::Display for Violation {
             Self::StaleForLong { reader, got, committed } => {
                 write!(
                     f,
-                    "STALE: relaxed reader {reader} got {got:?}; {committed:?} came more than a lease before its KEY"
+                    "STALE: relaxed reader {reader} got {got:?}; {committed:?} came too long before its KEY"
                 )
             }
             Self::StaleForEver { is_strict, got, committed } => {

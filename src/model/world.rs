@@ -241,7 +241,7 @@ impl World {
             (self.codes[1], &self.told).hash(&mut hasher);
         }
         if plan.readers.iter().zip(&self.readers).any(|(plan, reader)| reader.may_ask_relaxed(plan)) {
-            self.database.history(self.now_ms.saturating_sub(plan.lease_ms)).hash(&mut hasher);
+            self.database.history(self.now_ms.saturating_sub(plan.relaxed_ms())).hash(&mut hasher);
         } else {
             self.database.versions([true; 2]).hash(&mut hasher);
         }

@@ -6,7 +6,7 @@
 
 use super::database::{Value, rows_of};
 use super::log::Log;
-use super::plan::{Mechanism, Plan, WriterPlan};
+use super::plan::{Mechanism, Named, Plan, WriterPlan};
 use super::world::World;
 use core::hash::{Hash, Hasher};
 use smallvec::SmallVec;
@@ -31,25 +31,14 @@ pub(super) struct Writer {
     may_read: bool,
     /// The last millisecond in which the database may commit.
     may_commit_until_ms: Option<u64>,
-    /// What it sent in this transaction and in the one before.
-    sent: [Sent; 2],
+    /// The messages that it sent in this transaction and in the one before, in one order.
+    sent: [SmallVec<[Message; 4]>; 2],
 }
 
-/// Which messages were sent.
-#[expect(clippy::struct_excessive_bools, reason = "one for each message that may be sent once")]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-struct Sent {
-    record_all: bool,
-    record_some: bool,
-    commit_named: bool,
-    commit_bare: bool,
-    discard: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Message {
-    Record { all: bool },
-    Commit { named: bool },
+    Record(Named),
+    Commit(Named),
     Discard,
 }
 
@@ -80,27 +69,26 @@ impl Writer {
             records_left: plan.records,
             may_read: plan.reads,
             may_commit_until_ms: None,
-            sent: [Sent::default(); 2],
+            sent: [SmallVec::new(), SmallVec::new()],
         }
     }
 
     pub(super) fn steps(&self, plan: &WriterPlan, now_ms: u64) -> SmallVec<[WriterStep; 6]> {
         let mut steps = SmallVec::new();
-        let sent = self.sent[0];
         let is_last = self.transaction + 1 == plan.transactions;
         match self.phase {
             Phase::Open => {
                 if self.records_left > 0 {
-                    steps.push(WriterStep::Send(Message::Record { all: true }));
+                    steps.push(WriterStep::Send(Message::Record(Named::All)));
                     if plan.records_some {
-                        steps.push(WriterStep::Send(Message::Record { all: false }));
+                        steps.push(WriterStep::Send(Message::Record(Named::Some)));
                     }
                 }
                 if self.may_commit_until_ms.is_some_and(|until_ms| now_ms <= until_ms) {
                     steps.push(WriterStep::DatabaseCommits);
                 }
                 // Before it has recorded anything, it may just as well not have begun.
-                if sent != Sent::default() {
+                if !self.sent[0].is_empty() {
                     if plan.rolls_back {
                         steps.push(WriterStep::DatabaseRollsBack);
                     }
@@ -114,7 +102,7 @@ impl Writer {
             }
             Phase::Committed => {
                 for named in plan.commit_names {
-                    steps.push(WriterStep::Send(Message::Commit { named: *named }));
+                    steps.push(WriterStep::Send(Message::Commit(*named)));
                 }
                 if !is_last {
                     steps.push(WriterStep::Dies);
@@ -147,10 +135,17 @@ impl Writer {
         self.may_commit_until_ms = None;
     }
 
+    fn remember(&mut self, message: Message) {
+        if let Err(position) = self.sent[0].binary_search(&message) {
+            self.sent[0].insert(position, message);
+        }
+    }
+
     fn next_transaction(&mut self, plan: &WriterPlan) {
-        let sent = self.sent[0];
+        let sent = core::mem::take(&mut self.sent[0]);
         if self.transaction + 1 == plan.transactions {
             self.decide(Phase::Done);
+            self.sent[0] = sent;
         } else {
             *self = Self { transaction: self.transaction + 1, ..Self::new(plan) };
             self.sent[1] = sent;
@@ -163,32 +158,8 @@ impl Writer {
         if with_strays {
             sent.hash(hasher);
         } else {
-            (sent[0] == Sent::default()).hash(hasher);
+            sent[0].is_empty().hash(hasher);
         }
-    }
-}
-
-impl Sent {
-    fn add(&mut self, message: Message) {
-        match message {
-            Message::Record { all: true } => self.record_all = true,
-            Message::Record { all: false } => self.record_some = true,
-            Message::Commit { named: true } => self.commit_named = true,
-            Message::Commit { named: false } => self.commit_bare = true,
-            Message::Discard => self.discard = true,
-        }
-    }
-
-    fn messages(self) -> impl Iterator<Item = Message> {
-        [
-            (self.record_all, Message::Record { all: true }),
-            (self.record_some, Message::Record { all: false }),
-            (self.commit_named, Message::Commit { named: true }),
-            (self.commit_bare, Message::Commit { named: false }),
-            (self.discard, Message::Discard),
-        ]
-        .into_iter()
-        .filter_map(|(was_sent, message)| was_sent.then_some(message))
     }
 }
 
@@ -202,18 +173,18 @@ impl World {
                 self.send(plan, index, transaction, message, log);
                 let until_ms = self.now_ms + self.lease_ms;
                 let writer = &mut self.writers[index];
-                writer.sent[0].add(message);
+                writer.remember(message);
                 match message {
-                    Message::Record { all } => {
+                    Message::Record(named) => {
                         writer.records_left -= 1;
-                        if all || plan.without == Some(Mechanism::RecordNamesAll) {
+                        if named == Named::All || plan.without == Some(Mechanism::RecordNamesAll) {
                             writer.may_commit_until_ms = writer.may_commit_until_ms.max(Some(until_ms));
                         }
                         if plan.without == Some(Mechanism::DecisionWithinLease) {
                             writer.may_commit_until_ms = Some(u64::MAX);
                         }
                     }
-                    Message::Commit { .. } | Message::Discard => writer.next_transaction(own),
+                    Message::Commit(_) | Message::Discard => writer.next_transaction(own),
                 }
             }
             WriterStep::DatabaseCommits => {
@@ -249,14 +220,12 @@ impl World {
     fn send(&mut self, plan: &Plan, index: usize, transaction: usize, message: Message, log: &mut Log) {
         let name = format!("alkey:tx:{index}-{transaction}");
         let is_early =
-            plan.without == Some(Mechanism::CommitReadsClock) && matches!(message, Message::Commit { .. });
+            plan.without == Some(Mechanism::CommitReadsClock) && matches!(message, Message::Commit(_));
         self.now_ms -= u64::from(is_early);
         let all = plan.writers[index].identifiers.iter().map(|identifier| target(identifier));
         let count = self.on_primary(plan, log, |primary| match message {
-            Message::Record { all: true } => primary.record(name.as_bytes(), all).unwrap(),
-            Message::Record { all: false } => primary.record(name.as_bytes(), all.take(1)).unwrap(),
-            Message::Commit { named: true } => primary.commit(name.as_bytes(), all),
-            Message::Commit { named: false } => primary.commit(name.as_bytes(), core::iter::empty()),
+            Message::Record(named) => primary.record(name.as_bytes(), all.take(named.count())).unwrap(),
+            Message::Commit(named) => primary.commit(name.as_bytes(), all.take(named.count())),
             Message::Discard => primary.discard(name.as_bytes()),
         });
         self.now_ms += u64::from(is_early);
@@ -272,7 +241,11 @@ impl World {
         for (index, writer) in self.writers.iter().enumerate() {
             for (back, sent) in writer.sent.iter().enumerate() {
                 let Some(transaction) = writer.transaction.checked_sub(back) else { continue };
-                strays.extend(sent.messages().map(|message| Stray { writer: index, transaction, message }));
+                strays.extend(sent.iter().map(|message| Stray {
+                    writer: index,
+                    transaction,
+                    message: *message,
+                }));
             }
         }
         strays
@@ -281,6 +254,16 @@ impl World {
     pub(super) fn deliver(&mut self, plan: &Plan, stray: Stray, log: &mut Log) {
         self.strays_left -= 1;
         self.send(plan, stray.writer, stray.transaction, stray.message, log);
+    }
+}
+
+impl Named {
+    fn count(self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Some => 1,
+            Self::All => usize::MAX,
+        }
     }
 }
 
