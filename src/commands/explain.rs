@@ -13,12 +13,12 @@
 //! - Errors: as for KEY; more than 16 parts.
 //! - Replicated: nothing; it never writes.
 
-use super::key::parse;
+use super::key::read;
 use crate::protocol::error::Result;
 use crate::protocol::identifier::{Identifier, Target};
 use crate::protocol::limits::PARTS_EXPLAINED_MAX;
 use crate::protocol::namespace::Cause;
-use crate::protocol::parts::{Part, limit};
+use crate::protocol::parts::{Part, Parts, limit};
 use crate::protocol::stamp::Stamp;
 use crate::server::call::Call;
 use crate::server::keyspace;
@@ -42,7 +42,8 @@ impl Command for Explain {
 
     fn run(call: &Call) -> Result<()> {
         limit(call.arguments().len(), PARTS_EXPLAINED_MAX)?;
-        let parts = parse(call, Self::NAME)?;
+        let mut parts = Parts::default();
+        read(call, Self::NAME, &mut parts)?;
         // Everything is found out before the reply begins: an error can't follow half a reply.
         let explained = parts.parts.iter().map(|part| match part {
             Part::Value(value) => {

@@ -33,7 +33,8 @@ impl Command for Key {
     };
 
     fn run(call: &Call) -> Result<()> {
-        let parts = parse(call, Self::NAME)?;
+        let mut parts = Parts::default();
+        read(call, Self::NAME, &mut parts)?;
         keyspace::judge(call, &parts.namespaces)?;
         let mut versions = Versions::new(&parts);
         for name in &parts.namespaces {
@@ -47,12 +48,13 @@ impl Command for Key {
     }
 }
 
-/// The parts of a call: at least one.
-pub(super) fn parse<'a>(call: &Call<'a>, command: &'static str) -> Result<Parts<'a>> {
-    let parts = Parts::parse(call.arguments())?;
+/// Reads the parts of a call: at least one.
+#[inline]
+pub(super) fn read<'a>(call: &Call<'a>, command: &'static str, parts: &mut Parts<'a>) -> Result<()> {
+    parts.read(call.arguments())?;
     if parts.parts.is_empty() {
         // All there was is the `--`.
         return Err(Error::Arity(command));
     }
-    Ok(parts)
+    Ok(())
 }

@@ -9,9 +9,10 @@
 //! - Errors: as for KEY.
 //! - Replicated: nothing.
 
-use super::key::parse;
+use super::key::read;
 use crate::protocol::digest::Mode;
 use crate::protocol::error::Result;
+use crate::protocol::parts::Parts;
 use crate::protocol::versions::Versions;
 use crate::server::call::Call;
 use crate::server::counters::Counter;
@@ -34,7 +35,8 @@ impl Command for KeyRo {
     };
 
     fn run(call: &Call) -> Result<()> {
-        let parts = parse(call, Self::NAME)?;
+        let mut parts = Parts::default();
+        read(call, Self::NAME, &mut parts)?;
         let mut versions = Versions::new(&parts);
         let mut is_known = true;
         // All of them are looked at, so that a wrong one is an error wherever it stands.

@@ -9,9 +9,10 @@
 //!   namespace is in grace; null if the key depends on nothing). In RESP2 a flat array.
 //! - Errors and what is replicated: as for KEY.
 
-use super::key::parse;
+use super::key::read;
 use crate::protocol::digest::Mode;
 use crate::protocol::error::Result;
+use crate::protocol::parts::Parts;
 use crate::protocol::versions::Versions;
 use crate::server::call::Call;
 use crate::server::counters::Counter;
@@ -45,16 +46,17 @@ impl Command for Lookup {
     };
 
     fn run(call: &Call) -> Result<()> {
-        let parts = parse(call, Self::NAME)?;
+        let mut parts = Parts::default();
+        read(call, Self::NAME, &mut parts)?;
         keyspace::judge(call, &parts.namespaces)?;
         let mut versions = Versions::new(&parts);
         let mut settled = Settled::Always;
         for name in &parts.namespaces {
             keyspace::write(call, name, |primary| {
-                versions.read(name, primary.namespace, |target, stamp| {
+                versions.read(name, primary.namespace, |identifier, stamp| {
                     settled = match settled {
                         Settled::Not => Settled::Not,
-                        _ if primary.is_unsettled(target) => Settled::Not,
+                        _ if primary.is_unsettled(identifier.target()) => Settled::Not,
                         Settled::Always => Settled::ForMs(primary.settled_ms(stamp)),
                         Settled::ForMs(ms) => Settled::ForMs(ms.min(primary.settled_ms(stamp))),
                     };

@@ -184,10 +184,10 @@ impl World {
         let mut versions = Versions::new(&parts);
         let mut settled_ms = Some(u64::MAX);
         self.on_primary(plan, log, |primary| {
-            versions.read(NAMESPACE, primary.namespace, |target, stamp| {
+            versions.read(NAMESPACE, primary.namespace, |identifier, stamp| {
                 let is_unsettled = match plan.without {
                     Some(Mechanism::Flights) => primary.local.grace.is_some(),
-                    _ => primary.is_unsettled(target),
+                    _ => primary.is_unsettled(identifier.target()),
                 };
                 let own_ms = primary.settled_ms(stamp)
                     + u64::from(plan.without == Some(Mechanism::SettledRoundedDown));

@@ -75,6 +75,16 @@ pub(crate) struct Identifier<'a> {
     bytes: &'a [u8],
     namespace_length: u16,
     table_length: u16,
+    names: Names,
+    continues: bool,
+}
+
+/// What an identifier names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Names {
+    Row,
+    Table,
+    Everything,
 }
 
 impl<'a> Identifier<'a> {
@@ -89,9 +99,15 @@ impl<'a> Identifier<'a> {
 
     fn split(bytes: &'a [u8]) -> Option<Self> {
         let (namespace, target) = split_namespace(bytes)?;
-        let (table, _) = split_target(target)?;
+        let (table, row) = split_target(target)?;
+        let names = match Target::of(table, row) {
+            Target::Row { .. } => Names::Row,
+            Target::Table { .. } => Names::Table,
+            Target::Everything => Names::Everything,
+        };
         let length = |bytes: &[u8]| u16::try_from(bytes.len()).ok();
-        Some(Self { bytes, namespace_length: length(namespace)?, table_length: length(table)? })
+        let (namespace_length, table_length) = (length(namespace)?, length(table)?);
+        Some(Self { bytes, namespace_length, table_length, names, continues: false })
     }
 
     /// All of it, as it was sent.
@@ -112,12 +128,65 @@ impl<'a> Identifier<'a> {
         self.bytes.get(usize::from(self.namespace_length) + 1..).unwrap_or_default()
     }
 
+    /// Whether it is known to be of the same table as the one before it.
+    #[inline]
+    pub(crate) fn continues(&self) -> bool {
+        self.continues
+    }
+
+    #[inline]
+    pub(crate) fn table(&self) -> &'a [u8] {
+        let table_at = usize::from(self.namespace_length) + 1;
+        self.bytes.get(table_at..table_at + usize::from(self.table_length)).unwrap_or_default()
+    }
+
+    #[inline]
+    fn row(&self) -> &'a [u8] {
+        self.bytes.get(self.row_at()..).unwrap_or_default()
+    }
+
+    #[inline]
+    fn row_at(&self) -> usize {
+        usize::from(self.namespace_length) + usize::from(self.table_length) + 2
+    }
+
     /// What it names.
     #[inline]
     pub(crate) fn target(&self) -> Target<'a> {
-        let bytes = self.target_bytes();
-        let table = usize::from(self.table_length);
-        Target::of(bytes.get(..table).unwrap_or_default(), bytes.get(table + 1..).unwrap_or_default())
+        match self.names {
+            Names::Row => Target::Row { table: self.table(), row: self.row() },
+            Names::Table => Target::Table { table: self.table() },
+            Names::Everything => Target::Everything,
+        }
+    }
+}
+
+/// Reads identifiers of the same table as one that was read before. Callers mostly name one row of a table after
+/// another, and to compare two identifiers is half the work of searching one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SameTable<'a> {
+    before: Option<Identifier<'a>>,
+    /// All of it up to the row.
+    head: &'a [u8],
+}
+
+impl<'a> SameTable<'a> {
+    #[inline]
+    pub(crate) fn of(before: Identifier<'a>) -> Self {
+        let head = before.bytes.get(..before.row_at()).unwrap_or_default();
+        // `*`, all tables, has no rows but `*`.
+        Self { before: Some(before).filter(|before| before.names != Names::Everything), head }
+    }
+
+    /// The identifier that these bytes are if they differ from the other in nothing but the row.
+    #[inline]
+    pub(crate) fn identifier(&self, bytes: &'a [u8]) -> Option<Identifier<'a>> {
+        let row = bytes.strip_prefix(self.head)?;
+        if row.is_empty() || bytes.len() > NAME_BYTES_MAX {
+            return None;
+        }
+        let names = if row == b"*" { Names::Table } else { Names::Row };
+        Some(Identifier { bytes, names, continues: true, ..self.before? })
     }
 }
 

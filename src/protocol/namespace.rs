@@ -5,8 +5,8 @@
 
 use super::allocated::allocated;
 use super::effect::EffectWriter;
-use super::epoch::Epoch;
-use super::identifier::Target;
+use super::epoch::{Epoch, Fingerprints};
+use super::identifier::{Identifier, Target};
 use super::limits::TABLES_MAX;
 use super::rows::{FLOORS, Row};
 use super::stamp::Stamp;
@@ -22,6 +22,8 @@ pub(crate) type Tables = HashMap<Vec<u8>, Box<Table>>;
 #[derive(Clone, Debug)]
 pub(crate) struct Namespace {
     epoch: Epoch,
+    /// Those of the epoch.
+    fingerprints: Fingerprints,
     /// When the epoch began: the version of all that was not written since.
     born: Stamp,
     /// The last stamp given.
@@ -69,6 +71,7 @@ impl Namespace {
     pub(crate) fn new(epoch: Epoch, born: Stamp) -> Self {
         Self {
             epoch,
+            fingerprints: epoch.fingerprints(),
             born,
             last: born,
             any: born,
@@ -100,19 +103,18 @@ impl Namespace {
     }
 
     /// The version of what an identifier names: the stamp of the last commit that touched it.
-    #[inline]
     pub(crate) fn version(&self, target: Target) -> Stamp {
-        // `sweep` begins at `born`, so it is also the version of all that was never written.
-        match target {
-            Target::Row { table, row } => self
-                .tables
-                .get(table)
-                .map_or(self.sweep, |table| table.row_version(self.epoch.fingerprint(row)).max(self.sweep)),
-            Target::Table { table } => {
-                self.tables.get(table).map_or(self.sweep, |table| table.any().max(self.sweep))
-            }
-            Target::Everything => self.any.max(self.sweep),
+        let mut reader = self.reader();
+        if let Target::Row { table, .. } | Target::Table { table } = target {
+            reader.turn_to(table);
         }
+        reader.version(target)
+    }
+
+    /// Reads the versions of many.
+    #[inline]
+    pub(crate) fn reader(&self) -> Reader<'_> {
+        Reader { namespace: self, table: None }
     }
 
     /// Gives everything named one fresh stamp, and writes down what that changed.
@@ -129,12 +131,12 @@ impl Namespace {
             return;
         }
         let stamp = self.last.next(now);
+        let fingerprints = self.fingerprints;
         let mark = effect.mark();
         while let Some(target) = targets.next() {
             let (Target::Row { table: name, .. } | Target::Table { table: name }) = target else {
                 return self.commit_everything(stamp, effect.back_to(mark), waste);
             };
-            let epoch = self.epoch;
             let Some(table) = self.table_to_write(name) else {
                 return self.commit_everything(stamp, effect.back_to(mark), waste);
             };
@@ -146,7 +148,7 @@ impl Namespace {
             let mut swept = false;
             for target in run {
                 if let Target::Row { row, .. } = target {
-                    let fingerprint = epoch.fingerprint(row);
+                    let fingerprint = fingerprints.of(row);
                     table.raise_row(Row { fingerprint, stamp });
                     effect.committed_row(fingerprint);
                 } else {
@@ -240,7 +242,7 @@ impl Namespace {
             Target::Row { table, row } => self.tables.get(table).map_or(of_namespace, |table| {
                 if version == table.sweep() {
                     Cause::TableSweep
-                } else if table.rows.get(self.epoch.fingerprint(row)).is_some() {
+                } else if table.rows.get(self.fingerprints.of(row)).is_some() {
                     Cause::RowCommit
                 } else {
                     Cause::Floor
@@ -269,7 +271,44 @@ impl Namespace {
     /// What is held of a single row; for tests of what is stored.
     #[cfg(test)]
     pub(crate) fn held(&self, table: &[u8], row: &[u8]) -> Option<Stamp> {
-        self.tables.get(table)?.rows.get(self.epoch.fingerprint(row))
+        self.tables.get(table)?.rows.get(self.fingerprints.of(row))
+    }
+}
+
+/// Reads versions in one table after another.
+#[derive(Debug)]
+pub(crate) struct Reader<'n> {
+    namespace: &'n Namespace,
+    table: Option<&'n Table>,
+}
+
+impl Reader<'_> {
+    /// The version of one of many identifiers, all of which are shown in turn.
+    #[inline]
+    pub(crate) fn next(&mut self, identifier: &Identifier) -> Stamp {
+        if !identifier.continues() {
+            self.turn_to(identifier.table());
+        }
+        self.version(identifier.target())
+    }
+
+    fn turn_to(&mut self, table: &[u8]) {
+        self.table = self.namespace.tables.get(table).map(Box::as_ref);
+    }
+
+    /// The version of something in this table, or of everything.
+    #[inline]
+    fn version(&self, target: Target) -> Stamp {
+        // `sweep` begins at `born`, so it is also the version of all that was never written.
+        let sweep = self.namespace.sweep;
+        match (target, self.table) {
+            (Target::Everything, _) => self.namespace.any.max(sweep),
+            (_, None) => sweep,
+            (Target::Table { .. }, Some(table)) => table.any().max(sweep),
+            (Target::Row { row, .. }, Some(table)) => {
+                table.row_version(self.namespace.fingerprints.of(row)).max(sweep)
+            }
+        }
     }
 }
 

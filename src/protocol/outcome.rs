@@ -18,3 +18,12 @@ pub(crate) struct Outcome {
     /// What is left to free.
     pub(crate) waste: Waste,
 }
+
+impl Outcome {
+    /// Whether nobody is to be told of anything.
+    #[inline]
+    pub(crate) fn is_nothing(&self) -> bool {
+        // Whatever else is left here, an effect goes with it.
+        self.effect.bytes().is_none()
+    }
+}

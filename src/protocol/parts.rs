@@ -1,7 +1,7 @@
 //! The arguments of KEY and its kin: identifiers, and values beside them.
 
 use super::error::{Error, Result};
-use super::identifier::{Identifier, looks_like_identifier};
+use super::identifier::{Identifier, SameTable, looks_like_identifier};
 use super::limits::{NAMESPACES_PER_CALL_MAX, PARTS_PER_CALL_MAX};
 use smallvec::SmallVec;
 
@@ -20,23 +20,6 @@ pub(crate) enum Part<'a> {
     Value(&'a [u8]),
 }
 
-/// Reads parts one by one.
-pub(crate) fn parse<'a>(arguments: impl Iterator<Item = &'a [u8]>) -> impl Iterator<Item = Result<Part<'a>>> {
-    let mut values_follow = false;
-    arguments.filter_map(move |argument| {
-        if values_follow {
-            Some(Ok(Part::Value(argument)))
-        } else if looks_like_identifier(argument) {
-            Some(Identifier::parse(argument).map(Part::Identifier))
-        } else if argument == VALUES_FOLLOW {
-            values_follow = true;
-            None
-        } else {
-            Some(Ok(Part::Value(argument)))
-        }
-    })
-}
-
 /// Refuses more arguments than a command takes.
 pub(crate) fn limit(count: usize, max: usize) -> Result<()> {
     if count > max { Err(Error::TooManyParts { count, max }) } else { Ok(()) }
@@ -52,28 +35,52 @@ pub(crate) struct Parts<'a> {
 impl<'a> Parts<'a> {
     /// Reads all of them, or says what is wrong with the first that is.
     pub(crate) fn parse(arguments: impl ExactSizeIterator<Item = &'a [u8]>) -> Result<Self> {
-        limit(arguments.len(), PARTS_PER_CALL_MAX)?;
         let mut parts = Self::default();
-        for part in parse(arguments) {
-            let part = part?;
-            if let Part::Identifier(identifier) = part {
-                parts.add_namespace(identifier.namespace())?;
-            }
-            parts.parts.push(part);
-        }
+        parts.read(arguments)?;
         Ok(parts)
     }
 
-    fn add_namespace(&mut self, namespace: &'a [u8]) -> Result<()> {
-        if self.namespaces.contains(&namespace) {
-            return Ok(());
+    /// Reads all arguments of a call: in place, since to move this costs more than to read one of them.
+    #[inline]
+    pub(crate) fn read(&mut self, mut arguments: impl ExactSizeIterator<Item = &'a [u8]>) -> Result<()> {
+        let count = arguments.len();
+        limit(count, PARTS_PER_CALL_MAX)?;
+        // Places for all at once: to push parts one by one took as long as to compare them.
+        self.parts.resize(count, Part::Value(b""));
+        let mut places = self.parts.iter_mut();
+        let mut table = SameTable::default();
+        while let Some(argument) = arguments.next() {
+            let part = if let Some(identifier) = table.identifier(argument) {
+                Part::Identifier(identifier)
+            } else if looks_like_identifier(argument) {
+                let identifier = Identifier::parse(argument)?;
+                add_namespace(&mut self.namespaces, identifier.namespace())?;
+                table = SameTable::of(identifier);
+                Part::Identifier(identifier)
+            } else if argument == VALUES_FOLLOW {
+                places.zip(arguments).for_each(|(place, value)| *place = Part::Value(value));
+                self.parts.truncate(count - 1);
+                return Ok(());
+            } else {
+                Part::Value(argument)
+            };
+            if let Some(place) = places.next() {
+                *place = part;
+            }
         }
-        if self.namespaces.len() >= NAMESPACES_PER_CALL_MAX {
-            return Err(Error::TooManyNamespaces);
-        }
-        self.namespaces.push(namespace);
         Ok(())
     }
+}
+
+fn add_namespace<'a>(namespaces: &mut SmallVec<[&'a [u8]; 1]>, namespace: &'a [u8]) -> Result<()> {
+    if namespaces.contains(&namespace) {
+        return Ok(());
+    }
+    if namespaces.len() >= NAMESPACES_PER_CALL_MAX {
+        return Err(Error::TooManyNamespaces);
+    }
+    namespaces.push(namespace);
+    Ok(())
 }
 
 #[cfg(test)]

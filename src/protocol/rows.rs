@@ -45,6 +45,8 @@ pub(crate) struct Rows {
     /// The directory, in pieces. Bucket `i` is `segments[i / SEGMENT_BUCKETS][i % SEGMENT_BUCKETS]`.
     segments: Vec<Vec<Bucket>>,
     buckets: usize,
+    /// One less than the power of two that has room for all buckets.
+    mask: usize,
     len: usize,
     /// Rows for which the buckets have room, so that the memory held is known without walking them.
     capacity: usize,
@@ -64,8 +66,14 @@ impl Rows {
     #[inline]
     pub(crate) fn get(&self, fingerprint: Fingerprint) -> Option<Stamp> {
         let bucket = self.bucket(self.bucket_index(fingerprint))?;
-        let position = position(bucket, fingerprint);
-        bucket.get(position).filter(|row| row.fingerprint == fingerprint).map(|row| row.stamp)
+        let (below, above) = bucket.split_at_checked(guess(bucket, fingerprint))?;
+        let found = match above.first() {
+            Some(row) if row.fingerprint <= fingerprint => {
+                above.iter().find(|row| row.fingerprint >= fingerprint)
+            }
+            _ => below.iter().rev().find(|row| row.fingerprint <= fingerprint),
+        };
+        found.filter(|row| row.fingerprint == fingerprint).map(|row| row.stamp)
     }
 
     /// Gives a row a stamp, unless it has a later one.
@@ -138,10 +146,9 @@ impl Rows {
     /// The bucket of a fingerprint: its lower bits, or one bit fewer where that bucket isn't split yet.
     #[inline]
     fn bucket_index(&self, fingerprint: Fingerprint) -> usize {
-        let mask = self.buckets.next_power_of_two().wrapping_sub(1);
         #[expect(clippy::cast_possible_truncation, reason = "the mask keeps fewer bits than the truncation")]
-        let index = fingerprint.0 as usize & mask;
-        if index < self.buckets { index } else { index & (mask >> 1) }
+        let index = fingerprint.0 as usize & self.mask;
+        if index < self.buckets { index } else { index & (self.mask >> 1) }
     }
 
     #[inline]
@@ -190,6 +197,7 @@ impl Rows {
             segment.push(bucket);
         }
         self.buckets += 1;
+        self.mask = self.buckets.next_power_of_two() - 1;
     }
 }
 
@@ -207,11 +215,17 @@ fn capacity_for(rows: usize) -> usize {
     rows.next_multiple_of(step)
 }
 
+/// About where a fingerprint stands in a sorted bucket: of `n` uniform fingerprints, `n * f / 2^64` are below `f`, give
+/// or take half a root of `n`.
+#[inline]
+fn guess(bucket: &[Row], fingerprint: Fingerprint) -> usize {
+    (((fingerprint.0 >> 32) * bucket.len() as u64) >> 32) as usize
+}
+
 /// Where a fingerprint stands in a sorted bucket, or would.
 #[inline]
 fn position(bucket: &[Row], fingerprint: Fingerprint) -> usize {
-    // Of `n` uniform fingerprints, `n * f / 2^64` are below `f`, give or take half a root of `n`.
-    let guess = (((fingerprint.0 >> 32) * bucket.len() as u64) >> 32) as usize;
+    let guess = guess(bucket, fingerprint);
     let (below, above) = bucket.split_at_checked(guess).unwrap_or((bucket, &[]));
     let further = above.iter().take_while(|row| row.fingerprint < fingerprint).count();
     if further > 0 {
@@ -233,8 +247,8 @@ mod tests {
     }
 
     fn fingerprints(count: u64) -> impl Iterator<Item = u64> {
-        let epoch = Epoch::new(Uuid::from_u128(7));
-        (0..count).map(move |n| epoch.fingerprint(&n.to_le_bytes()).0)
+        let fingerprints = Epoch::new(Uuid::from_u128(7)).fingerprints();
+        (0..count).map(move |n| fingerprints.of(&n.to_le_bytes()).0)
     }
 
     #[track_caller]

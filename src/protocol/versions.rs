@@ -2,7 +2,7 @@
 
 use super::digest::{Key, KeyHasher, Mode};
 use super::epoch::Epoch;
-use super::identifier::Target;
+use super::identifier::Identifier;
 use super::namespace::Namespace;
 use super::parts::{PARTS_USUAL, Part, Parts};
 use super::stamp::Stamp;
@@ -21,7 +21,8 @@ pub(crate) struct Versions<'p, 'a> {
 
 impl<'p, 'a> Versions<'p, 'a> {
     pub(crate) fn new(parts: &'p Parts<'a>) -> Self {
-        let stamps = SmallVec::from_elem(Stamp::default(), parts.parts.len());
+        let mut stamps = SmallVec::new();
+        stamps.resize(parts.parts.len(), Stamp::default());
         Self { parts, stamps, epochs: SmallVec::new() }
     }
 
@@ -30,30 +31,31 @@ impl<'p, 'a> Versions<'p, 'a> {
         &mut self,
         name: &'a [u8],
         namespace: &Namespace,
-        mut seen: impl FnMut(Target<'a>, Stamp),
+        mut seen: impl FnMut(&Identifier<'a>, Stamp),
     ) {
         self.epochs.push((name, *namespace.epoch()));
+        let is_only_one = self.parts.namespaces.len() == 1;
+        let mut reader = namespace.reader();
         for (part, stamp) in self.parts.parts.iter().zip(&mut self.stamps) {
             if let Part::Identifier(identifier) = part
-                && identifier.namespace() == name
+                && (is_only_one || identifier.namespace() == name)
             {
-                let target = identifier.target();
-                *stamp = namespace.version(target);
-                seen(target, *stamp);
+                *stamp = reader.next(identifier);
+                seen(identifier, *stamp);
             }
         }
     }
 
     /// The key of the parts, once all namespaces were read.
-    pub(crate) fn key(self, mode: Mode) -> Key {
+    pub(crate) fn key(&self, mode: Mode) -> Key {
         let mut hasher = KeyHasher::new(mode);
-        let mut epochs = self.epochs.into_iter().peekable();
+        let mut epochs = self.epochs.iter().peekable();
         for (part, stamp) in self.parts.parts.iter().zip(&self.stamps) {
             match part {
                 Part::Value(value) => hasher.value(value),
                 Part::Identifier(identifier) => {
                     if let Some((_, epoch)) = epochs.next_if(|(name, _)| *name == identifier.namespace()) {
-                        hasher.epoch(&epoch);
+                        hasher.epoch(epoch);
                     }
                     hasher.identifier(identifier.bytes(), *stamp);
                 }

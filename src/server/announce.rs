@@ -3,7 +3,7 @@
 
 use super::api;
 use super::call::Call;
-use super::keys::KeyName;
+use super::keys::{KeyName, Names};
 use crate::protocol::identifier::Target;
 use crate::protocol::identifier_set::IdentifierSet;
 use crate::protocol::outcome::Outcome;
@@ -20,51 +20,64 @@ const NEW_EPOCH: &CStr = c"alkey.epoch";
 const APPLIED: &CStr = c"alkey.apply";
 
 /// Tells everybody of what a client's command came to.
-pub(super) fn announce(call: &Call, name: &KeyName, outcome: &Outcome) {
+pub(super) fn announce(call: &Call, names: &Names, outcome: &Outcome) {
     let Some(effect) = outcome.effect.bytes() else { return };
-    replicate(call, name, effect);
+    replicate(call, names, effect);
     if outcome.is_new_epoch {
-        name.signal(NEW_EPOCH);
-        signal(call, name, b"*#*", NEW_EPOCH);
+        signal_all(call, names, NEW_EPOCH);
     }
     if !outcome.committed.is_empty() {
-        name.signal(COMMITTED);
-        signal(call, name, b"*#*", COMMITTED);
+        signal_all(call, names, COMMITTED);
     }
     for set in &outcome.committed {
-        signal_set(call, name, set);
+        signal_set(call, names, set);
     }
 }
 
 /// Tells everybody of what was done elsewhere. Its rows are known by their fingerprints alone.
-pub(super) fn announce_applied(call: &Call, name: &KeyName, effect: &[u8]) {
-    replicate(call, name, effect);
-    name.signal(APPLIED);
-    signal(call, name, b"*#*", APPLIED);
+pub(super) fn announce_applied(call: &Call, names: &Names, effect: &[u8]) {
+    replicate(call, names, effect);
+    signal_all(call, names, APPLIED);
 }
 
-fn replicate(call: &Call, name: &KeyName, effect: &[u8]) {
+fn replicate(call: &Call, names: &Names, effect: &[u8]) {
     // SAFETY: the context is that of this call, and the command's name ends in NUL.
-    unsafe { api::replicate_two(call.ctx, APPLY.as_ptr(), name.bytes(), effect) };
+    unsafe { api::replicate_two(call.ctx, APPLY.as_ptr(), names.namespace.bytes(), effect) };
+}
+
+/// Signals the namespace itself, and the identifier of everything in it.
+fn signal_all(call: &Call, names: &Names, event: &CStr) {
+    names.namespace.signal(call, event);
+    names.everything.signal(call, event);
 }
 
 /// Signals the identifiers of one commit, and those of their tables, whose keys changed with them.
-fn signal_set(call: &Call, name: &KeyName, set: &IdentifierSet) {
+fn signal_set(call: &Call, names: &Names, set: &IdentifierSet) {
+    let namespace = names.namespace.bytes();
     let mut last_table: &[u8] = b"";
+    // One after the other in the same place: to make and free a text for each took longer than to signal it.
+    let mut text = Vec::with_capacity(TEXT_USUAL);
+    let mut signal = |target: [&[u8]; 2]| {
+        text.clear();
+        for piece in [namespace, b":"].into_iter().chain(target) {
+            text.extend_from_slice(piece);
+        }
+        KeyName::new(&text).signal(call, COMMITTED);
+    };
     for identifier in set.iter() {
-        if identifier != b"*#*" {
-            signal(call, name, identifier, COMMITTED);
+        let target = Target::parse(identifier);
+        if target != Some(Target::Everything) {
+            signal([identifier, b""]);
         }
         // Identifiers of one table mostly follow each other; to signal a table again does no harm.
-        if let Some(Target::Row { table, .. }) = Target::parse(identifier)
+        if let Some(Target::Row { table, .. }) = target
             && table != last_table
         {
-            signal(call, name, &[table, b"#*"].concat(), COMMITTED);
+            signal([table, b"#*"]);
             last_table = table;
         }
     }
 }
 
-fn signal(call: &Call, name: &KeyName, target: &[u8], event: &CStr) {
-    KeyName::new(call, &[name.bytes(), b":", target].concat()).signal(event);
-}
+/// Room for identifiers as they mostly are.
+const TEXT_USUAL: usize = 128;

@@ -72,6 +72,7 @@ functions! {
     ) -> c_int;
 
     create_string = RedisModule_CreateString(ctx: Ctx, bytes: Text, length: usize) -> Str;
+    retain_string = RedisModule_RetainString(ctx: Ctx, string: Str);
     free_string = RedisModule_FreeString(ctx: Ctx, string: Str);
     string_ptr_len = RedisModule_StringPtrLen(string: Str, length: *mut usize) -> Text;
 

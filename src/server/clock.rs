@@ -7,39 +7,34 @@ use std::time::{Instant, SystemTime};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     process_started: Instant,
-    term_started: Instant,
-    term_started_unix_ms: u64,
+    /// The wall clock when the process started, by what it said when the term did.
+    process_started_unix_ms: u64,
     pub(super) term: Term,
 }
 
 impl Clock {
     /// Starts the clocks, in the first term, while leases are of this length.
     pub(super) fn start(lease_ms: u64) -> Self {
-        let now = Instant::now();
         let term = Term::start(1, 0, lease_ms);
-        Self { process_started: now, term_started: now, term_started_unix_ms: unix_ms(), term }
+        Self { process_started: Instant::now(), process_started_unix_ms: unix_ms(), term }
     }
 
     /// Starts the next term, for which the wall clock is read again.
     pub(super) fn start_term(&mut self, lease_ms: u64) {
-        self.term_started = Instant::now();
-        self.term_started_unix_ms = unix_ms();
-        self.term = Term::start(self.term.number + 1, self.now().uptime_ms, lease_ms);
+        let uptime_ms = self.now().uptime_ms;
+        // A wall clock that says the process started before 1970 was set back: stamps only need it to grow.
+        self.process_started_unix_ms = unix_ms().saturating_sub(uptime_ms);
+        self.term = Term::start(self.term.number + 1, uptime_ms, lease_ms);
     }
 
     /// The moment, never one that was read before.
     #[inline]
     pub(super) fn now(&self) -> Now {
-        let now = Instant::now();
+        let passed = self.process_started.elapsed();
         // In 64 bits, which a process outlives in no way: `as_millis` divides 128.
-        let since = |start| {
-            let passed = now.duration_since(start);
-            passed.as_secs().saturating_mul(1_000).saturating_add(u64::from(passed.subsec_millis()))
-        };
-        Now {
-            unix_ms: self.term_started_unix_ms.saturating_add(since(self.term_started)),
-            uptime_ms: since(self.process_started),
-        }
+        let uptime_ms =
+            passed.as_secs().saturating_mul(1_000).saturating_add(u64::from(passed.subsec_millis()));
+        Now { unix_ms: self.process_started_unix_ms.saturating_add(uptime_ms), uptime_ms }
     }
 }
 

@@ -11,43 +11,61 @@ use std::ffi::{CStr, c_char, c_int};
 use std::marker::PhantomData;
 
 /// The name of a key, as a string of the server's.
-pub(super) struct KeyName<'a> {
-    call: &'a Call<'a>,
-    string: Str,
-}
+#[derive(Debug)]
+pub(super) struct KeyName(Str);
 
-impl<'a> KeyName<'a> {
-    pub(super) fn new(call: &'a Call<'a>, name: &[u8]) -> Self {
-        // SAFETY: the context is that of this call; the server copies the bytes.
-        let string = unsafe { api::create_string(call.ctx, name.as_ptr().cast::<c_char>(), name.len()) };
-        Self { call, string }
+impl KeyName {
+    pub(super) fn new(name: &[u8]) -> Self {
+        // SAFETY: without a context the string is nobody's but ours; the server copies the bytes.
+        Self(unsafe { api::create_string(core::ptr::null_mut(), name.as_ptr().cast::<c_char>(), name.len()) })
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
-        bytes(self.string)
+        bytes(self.0)
     }
 
     /// Tells transactions that watch the key, and clients that track it, that it changed; and whoever subscribed to
     /// keyspace events of modules, by what.
-    pub(super) fn signal(&self, event: &CStr) {
+    pub(super) fn signal(&self, call: &Call, event: &CStr) {
         // SAFETY: the context is that of this call, and the string is ours.
-        unsafe { api::signal_modified_key(self.call.ctx, self.string) };
+        unsafe { api::signal_modified_key(call.ctx, self.0) };
         // SAFETY: the context is that of this call, the event ends in NUL, and the string is ours.
         unsafe {
-            api::notify_keyspace_event(
-                self.call.ctx,
-                raw::REDISMODULE_NOTIFY_MODULE,
-                event.as_ptr(),
-                self.string,
-            )
+            api::notify_keyspace_event(call.ctx, raw::REDISMODULE_NOTIFY_MODULE, event.as_ptr(), self.0)
         };
     }
 }
 
-impl Drop for KeyName<'_> {
+impl Clone for KeyName {
+    /// Another reference to the same string.
+    fn clone(&self) -> Self {
+        // SAFETY: the string is ours, and without a context it is only counted.
+        unsafe { api::retain_string(core::ptr::null_mut(), self.0) };
+        Self(self.0)
+    }
+}
+
+impl Drop for KeyName {
     fn drop(&mut self) {
-        // SAFETY: the string was made in `new`, and the server keeps references of its own.
-        unsafe { api::free_string(self.call.ctx, self.string) };
+        // SAFETY: this reference was made in `new` or `clone`, and the server keeps references of its own.
+        unsafe { api::free_string(core::ptr::null_mut(), self.0) };
+    }
+}
+
+/// The names that nearly every command on a namespace needs: made once, since to make one costs as much as to open a
+/// key.
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    /// The key that holds its state, which is also its own name.
+    pub(super) namespace: KeyName,
+    /// The identifier of everything in it.
+    pub(super) everything: KeyName,
+}
+
+impl Names {
+    pub(super) fn of(namespace: &[u8]) -> Self {
+        let everything = KeyName::new(&[namespace, b":*#*"].concat());
+        Self { namespace: KeyName::new(namespace), everything }
     }
 }
 
@@ -56,18 +74,19 @@ impl Drop for KeyName<'_> {
 pub(super) struct OpenedKey<'a> {
     /// Null where there is no such key.
     key: Key,
-    name: PhantomData<&'a KeyName<'a>>,
+    call: PhantomData<&'a Call<'a>>,
 }
 
 impl<'a> OpenedKey<'a> {
-    pub(super) fn for_reading(name: &'a KeyName) -> Self {
-        Self::open(name, raw::REDISMODULE_READ)
+    #[inline]
+    pub(super) fn for_reading(call: &'a Call, name: &KeyName) -> Self {
+        Self::open(call, name, raw::REDISMODULE_READ)
     }
 
     /// Opens a key that doesn't exist, and puts a namespace there.
-    pub(super) fn for_creating(name: &'a KeyName, namespace: Namespace) -> Self {
-        let opened = Self::open(name, raw::REDISMODULE_READ | raw::REDISMODULE_WRITE);
-        let value = Value::into_raw(namespace, name.call.database(), name.bytes());
+    pub(super) fn for_creating(call: &'a Call, name: &KeyName, namespace: Namespace) -> Self {
+        let opened = Self::open(call, name, raw::REDISMODULE_READ | raw::REDISMODULE_WRITE);
+        let value = Value::into_raw(namespace, call.database(), name.bytes());
         // SAFETY: the key is open for writing; the type is the one whose values these are.
         let set = unsafe { api::module_type_set_value(opened.key, datatype::kind(), value.cast()) };
         if set != 0 {
@@ -77,13 +96,15 @@ impl<'a> OpenedKey<'a> {
         opened
     }
 
-    fn open(name: &'a KeyName, mode: u32) -> Self {
-        // SAFETY: the context is that of this call, and the string is ours.
-        let key = unsafe { api::open_key(name.call.ctx, name.string, mode.cast_signed()) };
-        Self { key, name: PhantomData }
+    #[inline]
+    fn open(call: &'a Call, name: &KeyName, mode: u32) -> Self {
+        // SAFETY: the context is that of this call, and the server keeps references of its own to the string.
+        let key = unsafe { api::open_key(call.ctx, name.0, mode.cast_signed()) };
+        Self { key, call: PhantomData }
     }
 
     /// The value that the key holds, or none, or an error if it holds something else.
+    #[inline]
     pub(super) fn value(&mut self, name: &[u8]) -> Result<Option<&mut Value>> {
         if self.key.is_null() {
             return Ok(None);

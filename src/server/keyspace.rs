@@ -6,7 +6,8 @@ use super::api;
 use super::call::Call;
 use super::clock::Clock;
 use super::counters::Counter;
-use super::keys::{KeyName, OpenedKey};
+use super::keys::{KeyName, Names, OpenedKey};
+use super::state::Place;
 use super::{config, reaper, state};
 use crate::protocol::effect::Effect;
 use crate::protocol::epoch::Epoch;
@@ -23,38 +24,40 @@ use redis_module::raw;
 use uuid::Uuid;
 
 /// Works on a namespace on behalf of a client's write command, which may create, renew and expire things in it.
+#[inline]
 pub(crate) fn write<T>(call: &Call, name: &[u8], work: impl FnOnce(&mut Primary) -> Result<T>) -> Result<T> {
-    let key_name = KeyName::new(call, name);
-    let (answer, outcome) = with_state(|state| {
+    let mut outcome = Outcome::default();
+    let (answer, names) = with_state(|state| {
         judge_one(state, name)?;
-        let mut key = OpenedKey::for_reading(&key_name);
         let cluster = state.is_cluster;
         let database = call.database();
-        state.on_local(database, name, |local, clock| {
-            let moment = moment(clock, cluster);
-            let is_new = key.value(name)?.is_none();
-            if is_new {
-                key = OpenedKey::for_creating(&key_name, create(fresh_epoch(), local, &moment));
-            }
-            let Some(value) = key.value(name)? else {
-                return Err(Error::Defect("opening a key that was just set"));
-            };
-            let mut outcome = Outcome::default();
-            let mut primary =
-                Primary::enter(&mut value.namespace, is_new, local, &moment, fresh_epoch, &mut outcome);
-            let answer = work(&mut primary);
-            if outcome.is_new_epoch {
-                // It may have come here under another name, or in another database.
-                value.place = (database, name.to_vec());
-            }
-            Ok((answer, outcome))
-        })
+        let (Place { names, local, .. }, clock) = state.place(database, name);
+        let mut key = OpenedKey::for_reading(call, &names.namespace);
+        let moment = moment(clock, cluster);
+        let is_new = key.value(name)?.is_none();
+        if is_new {
+            let namespace = create(fresh_epoch(), local, &moment);
+            key = OpenedKey::for_creating(call, &names.namespace, namespace);
+        }
+        let Some(value) = key.value(name)? else {
+            return Err(Error::Defect("opening a key that was just set"));
+        };
+        let mut primary =
+            Primary::enter(&mut value.namespace, is_new, local, &moment, fresh_epoch, &mut outcome);
+        let answer = work(&mut primary);
+        if outcome.is_new_epoch {
+            // It may have come here under another name, or in another database.
+            value.place = (database, name.to_vec());
+        }
+        Ok((answer, (!outcome.is_nothing()).then(|| names.clone())))
     })?;
-    Counter::Epochs.add(outcome.is_new_epoch.into());
-    Counter::Expired.add(outcome.expired);
-    // Nothing of ours is in use any more: a module that hears of it may call a command of ours.
-    announce(call, &key_name, &outcome);
-    reaper::free(outcome.waste);
+    if let Some(names) = names {
+        Counter::Epochs.add(outcome.is_new_epoch.into());
+        Counter::Expired.add(outcome.expired);
+        // Nothing of ours is in use any more: a module that hears of it may call a command of ours.
+        announce(call, &names, &outcome);
+        reaper::free(outcome.waste);
+    }
     answer
 }
 
@@ -67,7 +70,7 @@ pub(crate) fn judge(call: &Call, names: &[&[u8]]) -> Result<()> {
         [_] => Ok(()),
         _ => names.iter().try_for_each(|name| {
             with_state(|state| judge_one(state, name))?;
-            OpenedKey::for_reading(&KeyName::new(call, name)).value(name).map(drop)
+            OpenedKey::for_reading(call, &KeyName::new(name)).value(name).map(drop)
         }),
     }
 }
@@ -94,15 +97,13 @@ pub(crate) fn read<T>(
 ) -> Result<Option<T>> {
     with_state(|state| {
         judge_tag(state, name)?;
-        let key_name = KeyName::new(call, name);
-        let mut key = OpenedKey::for_reading(&key_name);
         let (is_replica, cluster) = (state.is_replica, state.is_cluster);
+        let (Place { names, local, .. }, clock) = state.place(call.database(), name);
+        let mut key = OpenedKey::for_reading(call, &names.namespace);
         let namespace = key.value(name)?.map(|value| &value.namespace);
-        state.on_local(call.database(), name, |local, clock| {
-            let moment = moment(clock, cluster);
-            let current = is_replica || Standing::of(namespace, local, &moment) == Standing::Current;
-            Ok(namespace.filter(|_| current).map(|namespace| work(namespace, moment.now)))
-        })
+        let moment = moment(clock, cluster);
+        let current = is_replica || Standing::of(namespace, local, &moment) == Standing::Current;
+        Ok(namespace.filter(|_| current).map(|namespace| work(namespace, moment.now)))
     })
 }
 
@@ -114,14 +115,14 @@ pub(crate) fn apply(call: &Call, name: &[u8], effect: &[u8]) -> Result<()> {
         return Err(Error::Internal("alkey.apply"));
     }
     let parsed = Effect::parse(effect)?;
-    let key_name = KeyName::new(call, name);
-    let mut key = OpenedKey::for_reading(&key_name);
+    let names = Names::of(name);
+    let mut key = OpenedKey::for_reading(call, &names.namespace);
     let mut waste = Waste::default();
     if let Some(made) = parsed.apply(key.value(name)?.map(|value| &mut value.namespace), &mut waste) {
         drop(key);
-        drop(OpenedKey::for_creating(&key_name, made));
+        drop(OpenedKey::for_creating(call, &names.namespace, made));
     }
-    announce_applied(call, &key_name, effect);
+    announce_applied(call, &names, effect);
     reaper::free(waste);
     Ok(())
 }
@@ -142,7 +143,7 @@ pub(crate) fn pending(call: &Call) -> Result<Vec<Pending>> {
 pub(crate) fn on_local<T>(call: &Call, name: &[u8], work: impl FnOnce(&Local) -> T) -> Result<T> {
     with_state(|state| {
         judge_tag(state, name)?;
-        Ok(state.on_local(call.database(), name, |local, _| work(local)))
+        Ok(work(&state.place(call.database(), name).0.local))
     })
 }
 

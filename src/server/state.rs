@@ -5,11 +5,13 @@
 
 use super::clock::Clock;
 use super::config;
+use super::keys::Names;
 use crate::protocol::local::Local;
-use hashbrown::{Equivalent, HashMap};
+use core::hash::BuildHasher;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use std::cell::RefCell;
 
-/// So many locals, at least, are kept although they are idle, since they will be used again.
+/// So many places, at least, are kept although nothing is in flight there, since they will be used again.
 const IDLE_MAX: usize = 64;
 
 /// The state of this process.
@@ -18,10 +20,19 @@ pub(super) struct State {
     pub(super) clock: Clock,
     pub(super) is_replica: bool,
     pub(super) is_cluster: bool,
-    /// How many locals there may be before the idle ones are dropped.
+    /// How many places there may be before the idle ones are dropped.
     purge_at: usize,
     /// By database and namespace.
-    locals: HashMap<(i32, Vec<u8>), Local>,
+    places: HashTable<Place>,
+    hasher: DefaultHashBuilder,
+}
+
+/// A namespace in a database, whether or not there is a key that holds its state.
+#[derive(Debug)]
+pub(super) struct Place {
+    database: i32,
+    pub(super) names: Names,
+    pub(super) local: Local,
 }
 
 /// What is in flight in the whole process.
@@ -34,23 +45,14 @@ pub(super) struct FlightTotals {
     pub(super) grace_left_ms: u64,
 }
 
-/// Where a namespace is, without a copy of its name.
-#[derive(Hash)]
-struct Place<'a>(i32, &'a [u8]);
-
-impl Equivalent<(i32, Vec<u8>)> for Place<'_> {
-    fn equivalent(&self, (database, namespace): &(i32, Vec<u8>)) -> bool {
-        self.0 == *database && self.1 == namespace
-    }
-}
-
 thread_local! {
     static STATE: RefCell<State> = RefCell::new(State {
         clock: Clock::start(config::settings().lease_ms),
         is_replica: false,
         is_cluster: false,
         purge_at: IDLE_MAX,
-        locals: HashMap::new(),
+        places: HashTable::new(),
+        hasher: DefaultHashBuilder::default(),
     });
 }
 
@@ -60,27 +62,21 @@ pub(super) fn with<T>(work: impl FnOnce(&mut State) -> T) -> Option<T> {
 }
 
 impl State {
-    /// Works on what is known of a namespace, which may be nothing.
-    pub(super) fn on_local<T>(
-        &mut self,
-        database: i32,
-        namespace: &[u8],
-        work: impl FnOnce(&mut Local, &Clock) -> T,
-    ) -> T {
-        if let Some(local) = self.locals.get_mut(&Place(database, namespace)) {
-            return work(local, &self.clock);
+    /// What is known of a namespace, which may be nothing, and the clock beside it.
+    #[inline]
+    pub(super) fn place(&mut self, database: i32, namespace: &[u8]) -> (&mut Place, &Clock) {
+        let Self { clock, places, purge_at, hasher, .. } = self;
+        let hash_of = |database, namespace: &[u8]| hasher.hash_one((database, namespace));
+        let hash = hash_of(database, namespace);
+        let is_here = |place: &Place| place.is_of(database, namespace);
+        if places.len() >= *purge_at && places.find(hash, is_here).is_none() {
+            places.retain(|place| !place.local.is_idle());
+            // Twice what is left, so that however many are busy each new one costs the same.
+            *purge_at = IDLE_MAX.max(2 * places.len());
         }
-        let mut local = Local::default();
-        let answer = work(&mut local, &self.clock);
-        if !local.is_idle() {
-            if self.locals.len() >= self.purge_at {
-                self.locals.retain(|_, local| !local.is_idle());
-                // Twice what is left, so that however many are busy each new one costs the same.
-                self.purge_at = IDLE_MAX.max(2 * self.locals.len());
-            }
-            self.locals.insert((database, namespace.to_vec()), local);
-        }
-        answer
+        let rehash = |place: &Place| hash_of(place.database, place.names.namespace.bytes());
+        let place = places.entry(hash, is_here, rehash).or_insert_with(|| Place::new(database, namespace));
+        (place.into_mut(), clock)
     }
 
     /// Starts the next term.
@@ -101,7 +97,7 @@ impl State {
         if !config::settings().trust_restored {
             totals.grace_left_ms = self.clock.term.grace_until_ms.saturating_sub(now_ms);
         }
-        for Local { flights, grace } in self.locals.values() {
+        for Place { local: Local { flights, grace }, .. } in &self.places {
             totals.in_flight += flights.open();
             totals.remembered += flights.remembered();
             totals.bytes += flights.heap_bytes();
@@ -114,6 +110,18 @@ impl State {
 
     /// What is known of the namespaces of a database.
     pub(super) fn locals_of(&self, database: i32) -> impl Iterator<Item = &Local> {
-        self.locals.iter().filter(move |((of, _), _)| *of == database).map(|(_, local)| local)
+        self.places.iter().filter(move |place| place.database == database).map(|place| &place.local)
+    }
+}
+
+impl Place {
+    #[cold]
+    fn new(database: i32, namespace: &[u8]) -> Self {
+        Self { database, names: Names::of(namespace), local: Local::default() }
+    }
+
+    #[inline]
+    fn is_of(&self, database: i32, namespace: &[u8]) -> bool {
+        self.database == database && self.names.namespace.bytes() == namespace
     }
 }

@@ -82,7 +82,7 @@ fn effects_are_written_as_described() {
     assert_eq!(process.effect, None, "a smaller lease was given");
 
     process.commit("tx", &["u#1"]);
-    let fingerprint = |row: &[u8]| epoch(1).fingerprint(row).0;
+    let fingerprint = |row: &[u8]| epoch(1).fingerprints().of(row).0;
     let [one, two, three] = [b"1", b"2", b"3"].map(|row| fingerprint(row));
     let expected = [
         head(1, born),

@@ -160,7 +160,7 @@ impl Compared {
 /// The stamp of the floor that a row stands on.
 fn floor(namespace: &Namespace, identifier: &str) -> u64 {
     let Target::Row { table, row } = target(identifier) else { return 0 };
-    let own = floor_of(namespace.epoch().fingerprint(row));
+    let own = floor_of(namespace.epoch().fingerprints().of(row));
     let mut floors = namespace.tables().get(table).into_iter().flat_map(|table| table.floors());
     floors.find(|(floor, _)| *floor == own).map_or(0, |(_, stamp)| stamp.to_bits())
 }
