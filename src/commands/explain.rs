@@ -79,7 +79,7 @@ fn explain<'a>(call: &Call, identifier: &Identifier<'a>) -> Result<Explained<'a>
         let version = namespace.version(target);
         (version, now.unix_ms.saturating_sub(version.unix_ms()), namespace.cause(target))
     })?;
-    let holders = keyspace::on_local(call, namespace, |local| local.flights.holders(target))?;
+    let holders = keyspace::on_local(call, namespace, |local| local.flights.holders(identifier.member()))?;
     Ok(Explained { part: identifier.bytes(), kind, version, holders })
 }
 

@@ -56,7 +56,7 @@ impl Command for Lookup {
                 versions.read(name, primary.namespace, |identifier, stamp| {
                     settled = match settled {
                         Settled::Not => Settled::Not,
-                        _ if primary.is_unsettled(identifier.target()) => Settled::Not,
+                        _ if primary.is_unsettled(identifier.member()) => Settled::Not,
                         Settled::Always => Settled::ForMs(primary.settled_ms(stamp)),
                         Settled::ForMs(ms) => Settled::ForMs(ms.min(primary.settled_ms(stamp))),
                     };

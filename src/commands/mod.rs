@@ -17,20 +17,21 @@ pub(crate) mod token;
 pub(crate) mod touch;
 
 use crate::protocol::error::{Error, Result};
-use crate::protocol::identifier::{Identifier, namespace_of_transaction};
+use crate::protocol::identifier::{Identifier, Member, SameTable, namespace_of_transaction};
 use crate::protocol::limits::PARTS_PER_CALL_MAX;
 use crate::protocol::parts::limit;
 use smallvec::SmallVec;
 
-/// A transaction's name, and identifiers of its namespace as `table#row`: what RECORD and COMMIT take.
+/// A transaction's name, and identifiers of its namespace: what RECORD and COMMIT take.
 struct Named<'a> {
     name: &'a [u8],
     namespace: &'a [u8],
-    identifiers: SmallVec<[&'a [u8]; 16]>,
+    identifiers: SmallVec<[Member<'a>; 16]>,
 }
 
 impl<'a> Named<'a> {
     /// Reads the arguments of `command`, which takes at least so many identifiers.
+    #[inline]
     fn parse(
         mut arguments: impl ExactSizeIterator<Item = &'a [u8]>,
         command: &'static str,
@@ -42,7 +43,13 @@ impl<'a> Named<'a> {
             return Err(Error::Arity(command));
         }
         let namespace = namespace_of_transaction(name)?;
-        let identifiers = arguments.map(|argument| {
+        let mut identifiers = SmallVec::with_capacity(arguments.len());
+        let mut table = SameTable::default();
+        for argument in arguments {
+            if let Some(identifier) = table.identifier(argument) {
+                identifiers.push(identifier.member());
+                continue;
+            }
             let identifier = Identifier::parse(argument)?;
             if identifier.namespace() != namespace {
                 return Err(Error::OtherNamespace {
@@ -50,8 +57,9 @@ impl<'a> Named<'a> {
                     namespace: namespace.to_vec(),
                 });
             }
-            Ok(identifier.target_bytes())
-        });
-        Ok(Self { name, namespace, identifiers: identifiers.collect::<Result<_>>()? })
+            table = SameTable::of(identifier);
+            identifiers.push(identifier.member());
+        }
+        Ok(Self { name, namespace, identifiers })
     }
 }

@@ -59,7 +59,7 @@ fn list(call: &Call) -> Result<()> {
 fn show(call: &Call, name: &[u8]) -> Result<()> {
     let namespace = namespace_of_transaction(name)?;
     let identifiers: Vec<Vec<u8>> = keyspace::on_local(call, namespace, |local| {
-        local.flights.in_flight_under(name).map(|target| [namespace, b":", target].concat()).collect()
+        local.flights.in_flight_under(name).map(|member| [namespace, b":", member.bytes].concat()).collect()
     })?;
     call.array(identifiers.len());
     for identifier in &identifiers {

@@ -37,7 +37,7 @@ impl Command for Touch {
         for namespace in &parts.namespaces {
             let identifiers = parts.parts.iter().filter_map(|part| match part {
                 Part::Identifier(identifier) if identifier.namespace() == *namespace => {
-                    Some(identifier.target_bytes())
+                    Some(identifier.member())
                 }
                 _ => None,
             });

@@ -187,7 +187,7 @@ impl World {
             versions.read(NAMESPACE, primary.namespace, |identifier, stamp| {
                 let is_unsettled = match plan.without {
                     Some(Mechanism::Flights) => primary.local.grace.is_some(),
-                    _ => primary.is_unsettled(identifier.target()),
+                    _ => primary.is_unsettled(identifier.member()),
                 };
                 let own_ms = primary.settled_ms(stamp)
                     + u64::from(plan.without == Some(Mechanism::SettledRoundedDown));

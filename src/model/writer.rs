@@ -8,6 +8,7 @@ use super::database::{Value, rows_of};
 use super::log::Log;
 use super::plan::{Mechanism, Named, Plan, WriterPlan};
 use super::world::World;
+use crate::protocol::identifier::{Identifier, Member};
 use core::hash::{Hash, Hasher};
 use smallvec::SmallVec;
 
@@ -222,7 +223,7 @@ impl World {
         let is_early =
             plan.without == Some(Mechanism::CommitReadsClock) && matches!(message, Message::Commit(_));
         self.now_ms -= u64::from(is_early);
-        let all = plan.writers[index].identifiers.iter().map(|identifier| target(identifier));
+        let all = plan.writers[index].identifiers.iter().map(|identifier| member(identifier));
         let count = self.on_primary(plan, log, |primary| match message {
             Message::Record(named) => primary.record(name.as_bytes(), all.take(named.count())).unwrap(),
             Message::Commit(named) => primary.commit(name.as_bytes(), all.take(named.count())),
@@ -268,6 +269,6 @@ impl Named {
 }
 
 /// What the protocol is given of an identifier: the part after the namespace.
-fn target(identifier: &str) -> &[u8] {
-    identifier.split_once(':').unwrap().1.as_bytes()
+fn member(identifier: &str) -> Member<'_> {
+    Identifier::parse(identifier.as_bytes()).unwrap().member()
 }

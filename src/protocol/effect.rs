@@ -39,6 +39,9 @@ const COMMITTED: u8 = 6;
 
 const ROW_BYTES: usize = 16;
 
+/// What an effect with rows of a few tables mostly holds beside them.
+const HEAD_BYTES_USUAL: usize = 128;
+
 /// Rows in one effect of a dump: 64 KB, so that saving holds little memory.
 const ROWS_PER_EFFECT: usize = 4096;
 
@@ -57,6 +60,11 @@ impl EffectWriter {
         self.bytes.push(ENCODING);
         self.bytes.extend_from_slice(namespace.epoch().as_bytes());
         self.stamp(namespace.born());
+    }
+
+    /// Makes room for so many rows that are committed together.
+    pub(super) fn reserve(&mut self, rows: usize) {
+        self.bytes.reserve(rows * size_of::<u64>() + HEAD_BYTES_USUAL);
     }
 
     /// What was written so far, to come [`EffectWriter::back_to`].

@@ -8,10 +8,10 @@
 //! exactly the identifiers that are in flight.
 
 use super::allocated::allocated;
-use super::identifier::Target;
+use super::identifier::Member;
 use super::identifier_set::IdentifierSet;
 use super::limits::{REMEMBERED_BYTES_MAX, REMEMBERED_MS};
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashMap};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -56,9 +56,62 @@ const LISTED_BYTES: usize = 50;
 const RC_BYTES: usize = 2 * size_of::<usize>();
 
 impl Transaction {
-    /// Everything recorded, in flight or not.
-    pub(crate) fn into_identifiers(self) -> IdentifierSet {
-        self.identifiers
+    fn new(now_ms: u64, hasher: DefaultHashBuilder) -> Self {
+        let identifiers = IdentifierSet::with_hasher(hasher);
+        Self { identifiers, recorded_ms: now_ms, ..Self::default() }
+    }
+
+    /// Puts identifiers in flight until a deadline; returns how many were not yet.
+    fn put_in_flight<'a>(
+        &mut self,
+        identifiers: impl Iterator<Item = Member<'a>>,
+        deadline: u64,
+        sweep_threshold: usize,
+        holds: &mut Holds,
+    ) -> usize {
+        let room = identifiers.size_hint().0.min(sweep_threshold.saturating_sub(self.identifiers.len()));
+        if self.identifiers.len() == 0 {
+            self.identifiers.reserve(room);
+            self.deadlines.reserve(room);
+        }
+        let before = self.in_flight;
+        let mut expected = 0;
+        // Rows of one table that nobody else holds: their table is looked up once for all.
+        let mut run: (&[u8], usize) = (b"", 0);
+        for member in identifiers {
+            // A lease-ms lowered since doesn't shorten a lease that was given.
+            self.look_again_ms = self.look_again_ms.min(deadline);
+            let end = self.identifiers.len();
+            let hash = self.identifiers.hash(member);
+            let none_landed = self.in_flight == end;
+            // What nobody holds this transaction doesn't hold either, so nothing is to be searched.
+            if member.is_row() && none_landed && end < sweep_threshold && holds.add_first_of_row(hash) {
+                self.identifiers.push(member, hash);
+                self.deadlines.push(deadline);
+                self.in_flight += 1;
+                if run.0 != member.table() {
+                    holds.add_rows_of(run.0, run.1);
+                    run = (member.table(), 0);
+                }
+                run.1 += 1;
+                continue;
+            }
+            let position = add(&mut self.identifiers, expected, member, sweep_threshold);
+            expected = position + 1;
+            if position == self.deadlines.len() {
+                self.deadlines.push(LANDED);
+            }
+            let Some(known) = self.deadlines.get_mut(position) else { continue };
+            if *known == LANDED {
+                self.in_flight += 1;
+                if let Some(held) = self.identifiers.get(position) {
+                    holds.add(held, self.identifiers.hash(held));
+                }
+            }
+            *known = deadline.max(*known);
+        }
+        holds.add_rows_of(run.0, run.1);
+        self.in_flight - before
     }
 
     fn heap_bytes(&self) -> usize {
@@ -92,8 +145,8 @@ pub(crate) struct Lease {
 impl Flights {
     /// Whether anything in flight would change this.
     #[inline]
-    pub(crate) fn hold(&self, target: Target) -> bool {
-        self.holds.any_on(target)
+    pub(crate) fn hold(&self, member: Member) -> bool {
+        self.holds.any_on(member)
     }
 
     /// Transactions of which anything is in flight.
@@ -125,12 +178,12 @@ impl Flights {
     }
 
     /// The names of the transactions in flight that would change this. O(N) in all that is in flight: for people.
-    pub(crate) fn holders(&self, target: Target) -> Vec<Rc<[u8]>> {
-        if !self.hold(target) {
+    pub(crate) fn holders(&self, member: Member) -> Vec<Rc<[u8]>> {
+        if !self.hold(member) {
             return Vec::new();
         }
-        let changes_it =
-            |in_flight: &[u8]| Target::parse(in_flight).is_some_and(|other| other.overlaps(target));
+        let target = member.target();
+        let changes_it = |in_flight: Member| in_flight.target().overlaps(target);
         let mut holders: Vec<_> = self
             .transactions
             .keys()
@@ -151,64 +204,57 @@ impl Flights {
         &mut self,
         name: &[u8],
         lease: Lease,
-        identifiers: impl Iterator<Item = &'a [u8]>,
+        identifiers: impl Iterator<Item = Member<'a>>,
     ) -> usize {
+        let Self { transactions, deadlines, holds, remembered, remembered_bytes } = self;
         let deadline = lease.now_ms.saturating_add(lease.length_ms).max(LANDED + 1);
-        let (name, mut transaction) = self.transactions.remove_entry(name).unwrap_or_else(|| {
-            (name.into(), Transaction { recorded_ms: lease.now_ms, ..Transaction::default() })
-        });
-        if transaction.in_flight > 0 {
-            self.deadlines.remove(&(transaction.look_again_ms, name.clone()));
+        let (name, transaction) = if let Some((name, known)) = transactions.get_key_value_mut(name) {
+            (name.clone(), known)
         } else {
+            let name: Rc<[u8]> = name.into();
+            let made = Transaction::new(lease.now_ms, holds.hasher.clone());
+            (name.clone(), transactions.entry(name).or_insert(made))
+        };
+        let looked_at_before = (transaction.in_flight > 0).then_some(transaction.look_again_ms);
+        if looked_at_before.is_none() {
             transaction.look_again_ms = u64::MAX;
             if let Some(since) = transaction.remembered_ms.take() {
-                self.remembered.remove(&(since, name.clone()));
-                self.remembered_bytes = self.remembered_bytes.saturating_sub(transaction.bytes(&name));
+                remembered.remove(&(since, name.clone()));
+                *remembered_bytes = remembered_bytes.saturating_sub(transaction.bytes(&name));
                 transaction.recorded_ms = lease.now_ms;
             }
         }
-        let mut new = 0;
-        for identifier in identifiers {
-            let position = add(&mut transaction.identifiers, identifier, lease.sweep_threshold);
-            if position == transaction.deadlines.len() {
-                transaction.deadlines.push(LANDED);
+        let new = transaction.put_in_flight(identifiers, deadline, lease.sweep_threshold, holds);
+        let look_at = (transaction.in_flight > 0).then_some(transaction.look_again_ms);
+        if look_at != looked_at_before {
+            if let Some(before) = looked_at_before {
+                deadlines.remove(&(before, name.clone()));
             }
-            let Some(known) = transaction.deadlines.get_mut(position) else {
-                continue;
-            };
-            if *known == LANDED {
-                new += 1;
-                transaction.in_flight += 1;
-                if let Some(target) = transaction.identifiers.get(position).and_then(Target::parse) {
-                    self.holds.add(target);
-                }
+            if let Some(look_again_ms) = look_at {
+                deadlines.insert((look_again_ms, name));
             }
-            // A lease-ms lowered since doesn't shorten a lease that was given.
-            *known = deadline.max(*known);
-            transaction.look_again_ms = transaction.look_again_ms.min(deadline);
         }
-        if transaction.in_flight > 0 {
-            self.deadlines.insert((transaction.look_again_ms, name.clone()));
-        }
-        self.transactions.insert(name, transaction);
         new
     }
 
     /// Ends a transaction; returns what was recorded under its name.
-    pub(crate) fn end(&mut self, name: &[u8]) -> Option<Transaction> {
+    pub(crate) fn end(&mut self, name: &[u8]) -> Option<IdentifierSet> {
         let (name, transaction) = self.transactions.remove_entry(name)?;
         if transaction.in_flight > 0 {
             self.deadlines.remove(&(transaction.look_again_ms, name));
-            for (identifier, deadline) in transaction.identifiers.iter().zip(&transaction.deadlines) {
-                if let (true, Some(target)) = (*deadline != LANDED, Target::parse(identifier)) {
-                    self.holds.remove(target);
-                }
-            }
+            let all = transaction.identifiers.iter_hashed().zip(&transaction.deadlines);
+            let in_flight = all.filter(|(_, deadline)| **deadline != LANDED).map(|(hashed, _)| hashed);
+            self.holds.remove(in_flight);
         } else if let Some(since) = transaction.remembered_ms {
             self.remembered_bytes = self.remembered_bytes.saturating_sub(transaction.bytes(&name));
             self.remembered.remove(&(since, name));
         }
-        Some(transaction)
+        Some(transaction.identifiers)
+    }
+
+    /// An empty set of identifiers.
+    pub(crate) fn set(&self) -> IdentifierSet {
+        IdentifierSet::with_hasher(self.holds.hasher.clone())
     }
 
     /// Whether a lease may be over.
@@ -219,7 +265,7 @@ impl Flights {
 
     /// Takes what is overdue out of flight; returns the identifiers, which are to be committed.
     pub(crate) fn take_overdue(&mut self, now_ms: u64) -> Overdue {
-        let mut overdue = Overdue { transactions: 0, identifiers: IdentifierSet::default() };
+        let mut overdue = Overdue { transactions: 0, identifiers: self.set() };
         while self.may_be_overdue(now_ms) {
             let Some((_, name)) = self.deadlines.pop_first() else {
                 break;
@@ -229,23 +275,22 @@ impl Flights {
             };
             let before = transaction.in_flight;
             let mut look_again_ms = u64::MAX;
-            for (identifier, deadline) in transaction.identifiers.iter().zip(&mut transaction.deadlines) {
+            let all = transaction.identifiers.iter_hashed().zip(&mut transaction.deadlines);
+            self.holds.remove(all.filter_map(|((member, hash), deadline)| {
                 if *deadline == LANDED {
-                    continue;
+                    return None;
                 }
                 if now_ms <= *deadline {
                     look_again_ms = look_again_ms.min(*deadline);
-                    continue;
+                    return None;
                 }
                 *deadline = LANDED;
                 transaction.in_flight -= 1;
-                if let Some(target) = Target::parse(identifier) {
-                    self.holds.remove(target);
+                if overdue.identifiers.position(0, member).is_none() {
+                    overdue.identifiers.push(member, hash);
                 }
-                if overdue.identifiers.position(identifier).is_none() {
-                    overdue.identifiers.push(identifier);
-                }
-            }
+                Some((member, hash))
+            }));
             overdue.transactions += usize::from(transaction.in_flight < before);
             if transaction.in_flight > 0 {
                 transaction.look_again_ms = look_again_ms;
@@ -304,7 +349,7 @@ impl Flights {
     }
 
     /// What is in flight under one name.
-    pub(crate) fn in_flight_under(&self, name: &[u8]) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn in_flight_under(&self, name: &[u8]) -> impl Iterator<Item = Member<'_>> {
         self.transactions.get(name).into_iter().flat_map(|transaction| {
             let all = transaction.identifiers.iter().zip(&transaction.deadlines);
             all.filter(|(_, deadline)| **deadline != LANDED).map(|(identifier, _)| identifier)
@@ -324,26 +369,32 @@ pub(crate) fn tables_of(set: &IdentifierSet) -> IdentifierSet {
     let mut tables = IdentifierSet::default();
     for identifier in set.iter() {
         // A threshold of 0 makes a table of every row.
-        add(&mut tables, identifier, 0);
+        add(&mut tables, 0, identifier, 0);
     }
     tables
 }
 
-/// Adds an identifier to a set, or its table once the set holds `sweep_threshold`; returns where it stands.
-pub(crate) fn add(set: &mut IdentifierSet, identifier: &[u8], sweep_threshold: usize) -> usize {
-    if let Some(position) = set.position(identifier) {
+/// Adds an identifier to a set, or its table once the set holds `sweep_threshold`; returns where it stands. Whoever
+/// asks expects it there.
+pub(crate) fn add(
+    set: &mut IdentifierSet,
+    expected: usize,
+    identifier: Member,
+    sweep_threshold: usize,
+) -> usize {
+    if let Some(position) = set.position(expected, identifier) {
         return position;
     }
     let end = set.len();
-    match Target::parse(identifier) {
-        Some(Target::Row { table, .. }) if end >= sweep_threshold => {
-            let swept = [table, b"#*"].concat();
-            if let Some(position) = set.position(&swept) {
-                return position;
-            }
-            set.push(&swept);
-        }
-        _ => set.push(identifier),
+    if !identifier.is_row() || end < sweep_threshold {
+        set.push(identifier, set.hash(identifier));
+        return end;
     }
+    let swept = Member::whole_table(identifier.table());
+    let Some(table) = Member::parse(&swept) else { return end };
+    if let Some(position) = set.position(end, table) {
+        return position;
+    }
+    set.push(table, set.hash(table));
     end
 }

@@ -27,24 +27,6 @@ pub(crate) enum Target<'a> {
     Everything,
 }
 
-impl<'a> Target<'a> {
-    /// Reads `table#row`, the part of an identifier after its namespace.
-    #[inline]
-    pub(crate) fn parse(bytes: &'a [u8]) -> Option<Self> {
-        split_target(bytes).map(|(table, row)| Self::of(table, row))
-    }
-
-    /// What a table and a row name that were found to go together.
-    #[inline]
-    fn of(table: &'a [u8], row: &'a [u8]) -> Self {
-        match (table, row) {
-            (b"*", _) => Self::Everything,
-            (table, b"*") => Self::Table { table },
-            (table, row) => Self::Row { table, row },
-        }
-    }
-}
-
 /// Splits `table#row`, if the two go together.
 #[inline]
 fn split_target(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -69,13 +51,72 @@ impl Target<'_> {
     }
 }
 
+/// An identifier within its namespace: the bytes `table#row`, and where in them its pieces meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Member<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) shape: Shape,
+}
+
+/// Where the pieces of `table#row` meet, and what they name together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    table_length: u16,
+    names: Names,
+}
+
+impl<'a> Member<'a> {
+    /// Reads `table#row`, if the two go together.
+    pub(crate) fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let (table, row) = split_target(bytes)?;
+        Some(Self { bytes, shape: Shape::of(table, row)? })
+    }
+
+    /// Everything in its table.
+    pub(crate) fn whole_table(table: &[u8]) -> Vec<u8> {
+        [table, b"#*"].concat()
+    }
+
+    #[inline]
+    pub(crate) fn is_row(&self) -> bool {
+        self.shape.names == Names::Row
+    }
+
+    #[inline]
+    pub(crate) fn table(&self) -> &'a [u8] {
+        self.bytes.get(..self.shape.table_length()).unwrap_or_default()
+    }
+
+    /// What it names.
+    #[inline]
+    pub(crate) fn target(&self) -> Target<'a> {
+        let row = self.bytes.get(self.shape.table_length() + 1..).unwrap_or_default();
+        self.shape.names.target(self.table(), row)
+    }
+}
+
+impl Shape {
+    fn of(table: &[u8], row: &[u8]) -> Option<Self> {
+        let names = match (table, row) {
+            (b"*", _) => Names::Everything,
+            (_, b"*") => Names::Table,
+            _ => Names::Row,
+        };
+        Some(Self { table_length: u16::try_from(table.len()).ok()?, names })
+    }
+
+    #[inline]
+    fn table_length(self) -> usize {
+        usize::from(self.table_length)
+    }
+}
+
 /// An identifier, parsed: its bytes, and where in them its pieces meet. Small, since a key holds many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identifier<'a> {
     bytes: &'a [u8],
     namespace_length: u16,
-    table_length: u16,
-    names: Names,
+    shape: Shape,
     continues: bool,
 }
 
@@ -85,6 +126,17 @@ enum Names {
     Row,
     Table,
     Everything,
+}
+
+impl Names {
+    #[inline]
+    fn target<'a>(self, table: &'a [u8], row: &'a [u8]) -> Target<'a> {
+        match self {
+            Self::Row => Target::Row { table, row },
+            Self::Table => Target::Table { table },
+            Self::Everything => Target::Everything,
+        }
+    }
 }
 
 impl<'a> Identifier<'a> {
@@ -100,14 +152,8 @@ impl<'a> Identifier<'a> {
     fn split(bytes: &'a [u8]) -> Option<Self> {
         let (namespace, target) = split_namespace(bytes)?;
         let (table, row) = split_target(target)?;
-        let names = match Target::of(table, row) {
-            Target::Row { .. } => Names::Row,
-            Target::Table { .. } => Names::Table,
-            Target::Everything => Names::Everything,
-        };
-        let length = |bytes: &[u8]| u16::try_from(bytes.len()).ok();
-        let (namespace_length, table_length) = (length(namespace)?, length(table)?);
-        Some(Self { bytes, namespace_length, table_length, names, continues: false })
+        let namespace_length = u16::try_from(namespace.len()).ok()?;
+        Some(Self { bytes, namespace_length, shape: Shape::of(table, row)?, continues: false })
     }
 
     /// All of it, as it was sent.
@@ -124,8 +170,9 @@ impl<'a> Identifier<'a> {
 
     /// The part after the namespace: `table#row`.
     #[inline]
-    pub(crate) fn target_bytes(&self) -> &'a [u8] {
-        self.bytes.get(usize::from(self.namespace_length) + 1..).unwrap_or_default()
+    pub(crate) fn member(&self) -> Member<'a> {
+        let bytes = self.bytes.get(usize::from(self.namespace_length) + 1..).unwrap_or_default();
+        Member { bytes, shape: self.shape }
     }
 
     /// Whether it is known to be of the same table as the one before it.
@@ -137,7 +184,7 @@ impl<'a> Identifier<'a> {
     #[inline]
     pub(crate) fn table(&self) -> &'a [u8] {
         let table_at = usize::from(self.namespace_length) + 1;
-        self.bytes.get(table_at..table_at + usize::from(self.table_length)).unwrap_or_default()
+        self.bytes.get(table_at..table_at + self.shape.table_length()).unwrap_or_default()
     }
 
     #[inline]
@@ -147,17 +194,13 @@ impl<'a> Identifier<'a> {
 
     #[inline]
     fn row_at(&self) -> usize {
-        usize::from(self.namespace_length) + usize::from(self.table_length) + 2
+        usize::from(self.namespace_length) + self.shape.table_length() + 2
     }
 
     /// What it names.
     #[inline]
     pub(crate) fn target(&self) -> Target<'a> {
-        match self.names {
-            Names::Row => Target::Row { table: self.table(), row: self.row() },
-            Names::Table => Target::Table { table: self.table() },
-            Names::Everything => Target::Everything,
-        }
+        self.shape.names.target(self.table(), self.row())
     }
 }
 
@@ -175,7 +218,7 @@ impl<'a> SameTable<'a> {
     pub(crate) fn of(before: Identifier<'a>) -> Self {
         let head = before.bytes.get(..before.row_at()).unwrap_or_default();
         // `*`, all tables, has no rows but `*`.
-        Self { before: Some(before).filter(|before| before.names != Names::Everything), head }
+        Self { before: Some(before).filter(|before| before.shape.names != Names::Everything), head }
     }
 
     /// The identifier that these bytes are if they differ from the other in nothing but the row.
@@ -186,7 +229,8 @@ impl<'a> SameTable<'a> {
             return None;
         }
         let names = if row == b"*" { Names::Table } else { Names::Row };
-        Some(Identifier { bytes, names, continues: true, ..self.before? })
+        let before = self.before?;
+        Some(Identifier { bytes, shape: Shape { names, ..before.shape }, continues: true, ..before })
     }
 }
 
@@ -359,7 +403,8 @@ mod tests {
                 (Ok(parsed), Some(target)) => {
                     prop_assert_eq!(parsed.namespace(), namespace);
                     prop_assert_eq!(parsed.target(), target);
-                    prop_assert_eq!(Target::parse(parsed.target_bytes()), Some(target));
+                    prop_assert_eq!(parsed.member().target(), target);
+                    prop_assert_eq!(Member::parse(parsed.member().bytes), Some(parsed.member()));
                 }
                 (Err(Error::Malformed(_)), None) => {}
                 (parsed, expected) => prop_assert!(false, "{parsed:?}, expected {expected:?}"),

@@ -3,6 +3,7 @@
 use super::effect::EffectWriter;
 use super::identifier_set::IdentifierSet;
 use super::waste::Waste;
+use smallvec::SmallVec;
 
 /// What entering and working on a namespace came to.
 #[derive(Debug, Default)]
@@ -10,7 +11,7 @@ pub(crate) struct Outcome {
     /// What replicas and the append-only file are told.
     pub(crate) effect: EffectWriter,
     /// What watchers of identifiers are told of: everything committed, by this command or as overdue.
-    pub(crate) committed: Vec<IdentifierSet>,
+    pub(crate) committed: SmallVec<[IdentifierSet; 1]>,
     /// Whether the namespace is in an epoch that it wasn't in before.
     pub(crate) is_new_epoch: bool,
     /// Transactions that were given up.

@@ -11,7 +11,7 @@
 use super::epoch::Epoch;
 use super::error::{Error, Result};
 use super::flights::{Lease, add, tables_of};
-use super::identifier::Target;
+use super::identifier::Member;
 use super::identifier_set::IdentifierSet;
 use super::limits::{Settings, TRANSACTIONS_OPEN_MAX};
 use super::local::Local;
@@ -160,11 +160,11 @@ impl<'a> Primary<'a> {
         self.commit_set(overdue.identifiers);
     }
 
-    /// Puts identifiers, as `table#row`, in flight under a name; returns how many were not yet.
+    /// Puts identifiers in flight under a name; returns how many were not yet.
     pub(crate) fn record<'t>(
         &mut self,
         name: &[u8],
-        identifiers: impl Iterator<Item = &'t [u8]>,
+        identifiers: impl Iterator<Item = Member<'t>>,
     ) -> Result<usize> {
         if self.local.flights.open() >= TRANSACTIONS_OPEN_MAX && !self.local.flights.is_open(name) {
             return Err(Error::TooManyTransactions);
@@ -180,29 +180,33 @@ impl<'a> Primary<'a> {
     }
 
     /// Commits what was recorded under a name, and these identifiers with it; returns how many that were.
-    pub(crate) fn commit<'t>(&mut self, name: &[u8], identifiers: impl Iterator<Item = &'t [u8]>) -> usize {
+    pub(crate) fn commit<'t>(&mut self, name: &[u8], identifiers: impl Iterator<Item = Member<'t>>) -> usize {
         let known = self.local.flights.end(name);
-        self.commit_with(known.map(super::flights::Transaction::into_identifiers), identifiers)
+        self.commit_with(known, identifiers)
     }
 
     /// Commits identifiers that no transaction recorded; returns how many different ones.
-    pub(crate) fn touch<'t>(&mut self, identifiers: impl Iterator<Item = &'t [u8]>) -> usize {
+    pub(crate) fn touch<'t>(&mut self, identifiers: impl Iterator<Item = Member<'t>>) -> usize {
         self.commit_with(None, identifiers)
     }
 
     /// Forgets a transaction; returns how many identifiers were recorded under its name.
     pub(crate) fn discard(&mut self, name: &[u8]) -> usize {
-        self.local.flights.end(name).map_or(0, |transaction| transaction.into_identifiers().len())
+        self.local.flights.end(name).map_or(0, |known| known.len())
     }
 
     fn commit_with<'t>(
         &mut self,
         known: Option<IdentifierSet>,
-        identifiers: impl Iterator<Item = &'t [u8]>,
+        identifiers: impl Iterator<Item = Member<'t>>,
     ) -> usize {
-        let mut set = known.unwrap_or_default();
+        let mut set = known.unwrap_or_else(|| self.local.flights.set());
+        if set.len() == 0 {
+            set.reserve(identifiers.size_hint().0.min(self.moment.settings.sweep_threshold));
+        }
+        let mut expected = 0;
         for identifier in identifiers {
-            add(&mut set, identifier, self.moment.settings.sweep_threshold);
+            expected = add(&mut set, expected, identifier, self.moment.settings.sweep_threshold) + 1;
         }
         self.commit_set(set)
     }
@@ -212,7 +216,8 @@ impl<'a> Primary<'a> {
         let count = set.len();
         if count > 0 {
             self.begin_effect();
-            let targets = set.iter().filter_map(Target::parse);
+            let targets = set.iter().map(|member| member.target());
+            self.outcome.effect.reserve(count);
             let Moment { now, settings, .. } = self.moment;
             let Outcome { effect, waste, .. } = self.outcome;
             self.namespace.commit(*now, targets, settings.rows_max, effect, waste);
@@ -229,8 +234,8 @@ impl<'a> Primary<'a> {
 
     /// Whether a strict reader must not rely on this now: it is in flight, or in grace.
     #[inline]
-    pub(crate) fn is_unsettled(&self, target: Target) -> bool {
-        self.local.grace.is_some() || self.local.flights.hold(target)
+    pub(crate) fn is_unsettled(&self, member: Member) -> bool {
+        self.local.grace.is_some() || self.local.flights.hold(member)
     }
 
     /// For at least how many milliseconds this version has been the last.

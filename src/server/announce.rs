@@ -3,10 +3,11 @@
 
 use super::api;
 use super::call::Call;
-use super::keys::{KeyName, Names};
-use crate::protocol::identifier::Target;
+use super::keys::{KeyName, Names, SentName};
+use crate::protocol::identifier::{Member, Target};
 use crate::protocol::identifier_set::IdentifierSet;
 use crate::protocol::outcome::Outcome;
+use smallvec::SmallVec;
 use std::ffi::CStr;
 
 /// The one internal command: see [`crate::commands::apply`].
@@ -54,30 +55,38 @@ fn signal_all(call: &Call, names: &Names, event: &CStr) {
 /// Signals the identifiers of one commit, and those of their tables, whose keys changed with them.
 fn signal_set(call: &Call, names: &Names, set: &IdentifierSet) {
     let namespace = names.namespace.bytes();
+    // To make a string takes longer than to signal it, so what the client sent is signalled as it came. It mostly
+    // names what is committed in the same order, behind the transaction's name if there is one.
+    let mut arguments = SentName::all(call).peekable();
+    if let (Some(first), Some(key)) = (set.iter().next(), arguments.peek())
+        && !key.is(namespace, first.bytes)
+    {
+        arguments.next();
+    }
     let mut last_table: &[u8] = b"";
-    // One after the other in the same place: to make and free a text for each took longer than to signal it.
-    let mut text = Vec::with_capacity(TEXT_USUAL);
-    let mut signal = |target: [&[u8]; 2]| {
-        text.clear();
-        for piece in [namespace, b":"].into_iter().chain(target) {
-            text.extend_from_slice(piece);
-        }
-        KeyName::new(&text).signal(call, COMMITTED);
-    };
     for identifier in set.iter() {
-        let target = Target::parse(identifier);
-        if target != Some(Target::Everything) {
-            signal([identifier, b""]);
+        let target = identifier.target();
+        let key = arguments.next_if(|key| key.is(namespace, identifier.bytes));
+        match (target, key) {
+            // It was signalled for all of them.
+            (Target::Everything, _) => {}
+            (_, Some(key)) => key.signal(call, COMMITTED),
+            (_, None) => signal(call, namespace, identifier.bytes),
         }
         // Identifiers of one table mostly follow each other; to signal a table again does no harm.
-        if let Some(Target::Row { table, .. }) = target
+        if let Target::Row { table, .. } = target
             && table != last_table
         {
-            signal([table, b"#*"]);
+            signal(call, namespace, &Member::whole_table(table));
             last_table = table;
         }
     }
 }
 
-/// Room for identifiers as they mostly are.
+fn signal(call: &Call, namespace: &[u8], member: &[u8]) {
+    let text: SmallVec<[u8; TEXT_USUAL]> = [namespace, b":", member].into_iter().flatten().copied().collect();
+    KeyName::new(&text).signal(call, COMMITTED);
+}
+
+/// Bytes of an identifier, as it mostly is.
 const TEXT_USUAL: usize = 128;

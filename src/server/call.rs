@@ -34,6 +34,11 @@ impl<'a> Call<'a> {
         self.words.get(1..).unwrap_or_default().iter().map(|word| bytes(*word))
     }
 
+    /// The arguments after the command's name, as the server's strings.
+    pub(super) fn strings(&self) -> &'a [Str] {
+        self.words.get(1..).unwrap_or_default()
+    }
+
     /// Exactly these arguments, or an error that says that their number is wrong.
     pub(crate) fn exactly<const N: usize>(&self, command: &'static str) -> Result<[&'a [u8]; N]> {
         let mut arguments = self.arguments();

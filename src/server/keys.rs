@@ -27,13 +27,38 @@ impl KeyName {
     /// Tells transactions that watch the key, and clients that track it, that it changed; and whoever subscribed to
     /// keyspace events of modules, by what.
     pub(super) fn signal(&self, call: &Call, event: &CStr) {
-        // SAFETY: the context is that of this call, and the string is ours.
-        unsafe { api::signal_modified_key(call.ctx, self.0) };
-        // SAFETY: the context is that of this call, the event ends in NUL, and the string is ours.
-        unsafe {
-            api::notify_keyspace_event(call.ctx, raw::REDISMODULE_NOTIFY_MODULE, event.as_ptr(), self.0)
-        };
+        signal(call, self.0, event);
     }
+}
+
+/// The name of a key, as a client sent it in a call.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SentName<'a>(Str, PhantomData<&'a Call<'a>>);
+
+impl<'a> SentName<'a> {
+    /// All arguments of a call, whether or not they are names of keys.
+    pub(super) fn all(call: &'a Call) -> impl Iterator<Item = Self> {
+        call.strings().iter().map(|string| Self(*string, PhantomData))
+    }
+
+    /// Whether it is the identifier of this in the namespace.
+    #[inline]
+    pub(super) fn is(self, namespace: &[u8], member: &[u8]) -> bool {
+        let name = bytes(self.0);
+        name.strip_suffix(member).and_then(|head| head.strip_suffix(b":")) == Some(namespace)
+    }
+
+    /// As [`KeyName::signal`].
+    pub(super) fn signal(self, call: &Call, event: &CStr) {
+        signal(call, self.0, event);
+    }
+}
+
+fn signal(call: &Call, name: Str, event: &CStr) {
+    // SAFETY: the context is that of this call, in which the string is alive.
+    unsafe { api::signal_modified_key(call.ctx, name) };
+    // SAFETY: the context is that of this call, the event ends in NUL, and the string is alive.
+    unsafe { api::notify_keyspace_event(call.ctx, raw::REDISMODULE_NOTIFY_MODULE, event.as_ptr(), name) };
 }
 
 impl Clone for KeyName {

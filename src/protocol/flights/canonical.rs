@@ -15,7 +15,8 @@ impl Flights {
             .iter()
             .map(|(name, transaction)| {
                 let look_again = (transaction.in_flight > 0).then_some(transaction.look_again_ms);
-                let held = transaction.identifiers.iter().zip(transaction.deadlines.iter().copied());
+                let identifiers = transaction.identifiers.iter().map(|member| member.bytes);
+                let held = identifiers.zip(transaction.deadlines.iter().copied());
                 (&**name, look_again, held.collect())
             })
             .collect();

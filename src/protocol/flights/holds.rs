@@ -2,19 +2,23 @@
 //! constant time however many transactions are.
 
 use crate::protocol::allocated::allocated;
-use crate::protocol::identifier::Target;
+use crate::protocol::identifier::{Member, Target};
 use core::hash::BuildHasher;
-use hashbrown::{DefaultHashBuilder, HashMap};
+use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 /// Counts of identifiers in flight.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Holds {
-    /// All of them.
-    total: usize,
     /// Those that name everything.
     everything: usize,
+    /// Those in which anything is held, and some in which nothing is any more.
     tables: HashMap<Vec<u8>, TableHolds>,
-    hasher: DefaultHashBuilder,
+    /// Those that name one row, by the hash of its identifier. Two that share one make a reader wait for nothing once
+    /// in 2^64.
+    rows: HashTable<(u64, u32)>,
+    /// Of identifiers, in all sets of flights.
+    pub(super) hasher: DefaultHashBuilder,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -23,75 +27,118 @@ struct TableHolds {
     any: usize,
     /// Those that name the whole table.
     sweep: usize,
-    /// Those that name one row, by its hash. Two rows that share one make a reader wait for nothing once in 2^64.
-    rows: HashMap<u64, usize>,
 }
 
+/// Room for so many rows is kept while nothing is in flight, and so many tables: they will be written again.
+const ROWS_KEPT_MAX: usize = 4_096;
+const TABLES_KEPT_MAX: usize = 64;
+
 impl Holds {
-    pub(super) fn add(&mut self, target: Target) {
-        self.total += 1;
-        match target {
+    /// Counts a row if nobody else holds it; returns whether so. Its table is to be counted by [`Self::add_rows_of`].
+    #[inline]
+    pub(super) fn add_first_of_row(&mut self, hash: u64) -> bool {
+        let entry = self.rows.entry(hash, |(known, _)| *known == hash, |(known, _)| *known);
+        let Entry::Vacant(vacant) = entry else { return false };
+        vacant.insert((hash, 1));
+        true
+    }
+
+    /// Counts so many rows for their table.
+    pub(super) fn add_rows_of(&mut self, table: &[u8], rows: usize) {
+        if rows > 0 {
+            self.tables.entry_ref(table).or_default().any += rows;
+        }
+    }
+
+    pub(super) fn add(&mut self, member: Member, hash: u64) {
+        match member.target() {
             Target::Everything => self.everything += 1,
             Target::Table { table } => {
                 let held = self.tables.entry_ref(table).or_default();
                 held.any += 1;
                 held.sweep += 1;
             }
-            Target::Row { table, row } => {
-                let held = self.tables.entry_ref(table).or_default();
-                held.any += 1;
-                *held.rows.entry(self.hasher.hash_one(row)).or_default() += 1;
+            Target::Row { table, .. } => {
+                self.add_rows_of(table, 1);
+                let entry = self.rows.entry(hash, |(known, _)| *known == hash, |(known, _)| *known);
+                entry.or_insert((hash, 0)).into_mut().1 += 1;
             }
         }
     }
 
-    pub(super) fn remove(&mut self, target: Target) {
-        self.total = self.total.saturating_sub(1);
-        let (Target::Table { table } | Target::Row { table, .. }) = target else {
-            self.everything = self.everything.saturating_sub(1);
-            return;
-        };
-        let Some(held) = self.tables.get_mut(table) else {
-            return;
-        };
-        held.any = held.any.saturating_sub(1);
-        if let Target::Row { row, .. } = target {
-            let hash = self.hasher.hash_one(row);
-            if let Some(count) = held.rows.get_mut(&hash) {
-                *count -= 1;
-                if *count == 0 {
-                    held.rows.remove(&hash);
+    /// Takes all of these out of the counts.
+    pub(super) fn remove<'a>(&mut self, members: impl Iterator<Item = (Member<'a>, u64)>) {
+        // Identifiers of one table mostly follow each other, so a table is looked up once for a run.
+        let mut run: (&[u8], usize) = (b"", 0);
+        for (member, hash) in members {
+            let table = member.table();
+            match member.target() {
+                Target::Everything => {
+                    self.everything = self.everything.saturating_sub(1);
+                    continue;
                 }
+                Target::Table { .. } => {
+                    if let Some(held) = self.tables.get_mut(table) {
+                        held.sweep = held.sweep.saturating_sub(1);
+                    }
+                }
+                Target::Row { .. } => self.remove_row(hash),
             }
-        } else {
-            held.sweep = held.sweep.saturating_sub(1);
+            if run.0 != table {
+                self.remove_from_table(run);
+                run = (table, 0);
+            }
+            run.1 += 1;
         }
-        if held.any == 0 {
-            self.tables.remove(table);
+        self.remove_from_table(run);
+        if self.rows.is_empty() && self.rows.capacity() > ROWS_KEPT_MAX {
+            self.rows = HashTable::new();
+        }
+    }
+
+    #[inline]
+    fn remove_row(&mut self, hash: u64) {
+        if let Ok(mut known) = self.rows.find_entry(hash, |(known, _)| *known == hash) {
+            let (_, count) = known.get_mut();
+            *count -= 1;
+            if *count == 0 {
+                known.remove();
+            }
+        }
+    }
+
+    fn remove_from_table(&mut self, (table, count): (&[u8], usize)) {
+        if count == 0 {
+            return;
+        }
+        if let Some(held) = self.tables.get_mut(table) {
+            held.any = held.any.saturating_sub(count);
+            if held.any == 0 && self.tables.len() > TABLES_KEPT_MAX {
+                self.tables.remove(table);
+            }
         }
     }
 
     /// Bytes held on the heap.
     pub(super) fn heap_bytes(&self) -> usize {
-        let tables = self
-            .tables
-            .iter()
-            .map(|(name, held)| allocated(name.capacity()) + allocated(held.rows.allocation_size()));
-        allocated(self.tables.allocation_size()) + tables.sum::<usize>()
+        let names = self.tables.keys().map(|name| allocated(name.capacity()));
+        let maps = allocated(self.tables.allocation_size()) + allocated(self.rows.allocation_size());
+        maps + names.sum::<usize>()
     }
 
     #[inline]
-    pub(super) fn any_on(&self, target: Target) -> bool {
-        if self.total == 0 {
-            return false;
+    pub(super) fn any_on(&self, member: Member) -> bool {
+        if self.everything > 0 {
+            return true;
         }
-        let table = |name| self.tables.get(name);
-        self.everything > 0
-            || match target {
-                Target::Everything => true,
-                Target::Table { table: name } => table(name).is_some(),
-                Target::Row { table: name, row } => table(name)
-                    .is_some_and(|held| held.sweep > 0 || held.rows.contains_key(&self.hasher.hash_one(row))),
-            }
+        let held_in = |table: &[u8]| self.tables.get(table).filter(|held| held.any > 0);
+        match member.target() {
+            Target::Everything => self.tables.values().any(|held| held.any > 0),
+            Target::Table { table } => held_in(table).is_some(),
+            Target::Row { table, .. } => held_in(table).is_some_and(|held| {
+                let hash = self.hasher.hash_one(member.bytes);
+                held.sweep > 0 || self.rows.find(hash, |(known, _)| *known == hash).is_some()
+            }),
+        }
     }
 }

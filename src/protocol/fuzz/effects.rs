@@ -7,7 +7,7 @@
 use super::{Change, changed, changes};
 use crate::protocol::effect::{Effect, digest, dump};
 use crate::protocol::epoch::Epoch;
-use crate::protocol::identifier::Target;
+use crate::protocol::identifier::Member;
 use crate::protocol::namespace::Namespace;
 use crate::protocol::outcome::Outcome;
 use crate::protocol::stamp::Stamp;
@@ -76,7 +76,7 @@ fn told(events: &[Event]) -> (Namespace, Vec<Vec<u8>>) {
             Event::Commit { targets, after_ms, rows_max } => {
                 unix_ms += after_ms;
                 effect.begin(&namespace);
-                let targets = targets.iter().map(|target| Target::parse(TARGETS[*target]).unwrap());
+                let targets = targets.iter().map(|target| Member::parse(TARGETS[*target]).unwrap().target());
                 namespace.commit(now(unix_ms), targets, *rows_max, &mut effect, &mut waste);
             }
         }
@@ -92,7 +92,7 @@ fn state(namespace: &Namespace) -> BTreeSet<Vec<u8>> {
 }
 
 fn versions(namespace: &Namespace) -> Vec<Stamp> {
-    TARGETS.iter().map(|target| namespace.version(Target::parse(target).unwrap())).collect()
+    TARGETS.iter().map(|target| namespace.version(Member::parse(target).unwrap().target())).collect()
 }
 
 /// Tells a copy an effect; whether it was one.
@@ -126,7 +126,7 @@ fn assert_sound(namespace: &Namespace) {
 
     // Whatever the clock says, the next commit of anything is later than all.
     let mut next = namespace.clone();
-    for target in TARGETS.map(|target| Target::parse(target).unwrap()) {
+    for target in TARGETS.map(|target| Member::parse(target).unwrap().target()) {
         let Outcome { mut effect, mut waste, .. } = Outcome::default();
         let before = next.stamps().last;
         next.commit(Now::default(), core::iter::once(target), 3, &mut effect, &mut waste);

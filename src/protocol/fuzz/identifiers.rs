@@ -2,7 +2,9 @@
 
 use super::{changed, changes};
 use crate::protocol::error::Error;
-use crate::protocol::identifier::{Identifier, Target, looks_like_identifier, namespace_of_transaction};
+use crate::protocol::identifier::{
+    Identifier, Member, Target, looks_like_identifier, namespace_of_transaction,
+};
 use crate::protocol::limits::NAME_BYTES_MAX;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -97,7 +99,8 @@ proptest! {
         prop_assert_eq!(parsed.namespace(), &bytes[..length]);
         prop_assert_eq!(parsed.target(), expected);
         prop_assert_eq!(parsed.bytes(), &bytes);
-        prop_assert_eq!(Target::parse(parsed.target_bytes()), Some(expected));
+        prop_assert_eq!(parsed.member().target(), expected);
+        prop_assert_eq!(Member::parse(parsed.member().bytes), Some(parsed.member()));
         prop_assert!(expected.overlaps(expected) && expected.overlaps(Target::Everything));
     }
 

@@ -1,7 +1,8 @@
 //! Flights, told as tables: at each moment one thing happens, and the table says what comes of it.
 
-use super::process::target;
-use crate::protocol::flights::{Flights, Lease, Transaction};
+use super::process::member;
+use crate::protocol::flights::{Flights, Lease};
+use crate::protocol::identifier::Member;
 use std::collections::BTreeSet;
 
 /// What happens, or what is asked, and what is to come of it.
@@ -33,7 +34,7 @@ pub(super) fn assert_steps(sweep_threshold: usize, steps: &[(u64, Step)]) {
         match *step {
             Record(name, length_ms, identifiers, new) => {
                 let lease = Lease { now_ms, length_ms, sweep_threshold };
-                let identifiers = identifiers.iter().map(|identifier| identifier.as_bytes());
+                let identifiers = identifiers.iter().map(|identifier| member(identifier));
                 assert_eq!(flights.record(name.as_bytes(), lease, identifiers), new, "{now_ms}: {step:?}");
             }
             Overdue(transactions, identifiers) => {
@@ -43,15 +44,15 @@ pub(super) fn assert_steps(sweep_threshold: usize, steps: &[(u64, Step)]) {
                 assert_eq!(taken.transactions, transactions, "{now_ms}: {step:?}");
             }
             End(name, expected) => {
-                let ended = flights.end(name.as_bytes()).map(Transaction::into_identifiers);
+                let ended = flights.end(name.as_bytes());
                 let recorded = ended.as_ref().map(|identifiers| texts(identifiers.iter()));
                 assert_eq!(recorded, expected.map(<[_]>::to_vec), "{now_ms}: {step:?}");
             }
             Held(expected) => {
-                let held = ASKED.into_iter().filter(|identifier| flights.hold(target(identifier)));
+                let held = ASKED.into_iter().filter(|identifier| flights.hold(member(identifier)));
                 let held: Vec<&str> = held.collect();
                 assert_eq!(held, expected, "{now_ms}: {step:?}");
-                assert_eq!(flights.hold(target("*#*")), !expected.is_empty(), "{now_ms}: {step:?}");
+                assert_eq!(flights.hold(member("*#*")), !expected.is_empty(), "{now_ms}: {step:?}");
             }
             Pending(name, identifiers, age_ms, lease_left_ms) => {
                 let told = flights.pending(now_ms);
@@ -75,7 +76,7 @@ pub(super) fn assert_steps(sweep_threshold: usize, steps: &[(u64, Step)]) {
         let _ = flights.end(name.as_bytes());
     }
     assert!(flights.is_empty() && flights.open() == 0 && !flights.may_be_overdue(u64::MAX));
-    assert!(ASKED.iter().chain(["*#*"].iter()).all(|identifier| !flights.hold(target(identifier))));
+    assert!(ASKED.iter().chain(["*#*"].iter()).all(|identifier| !flights.hold(member(identifier))));
 }
 
 fn name_of(step: Step<'_>) -> Option<&str> {
@@ -85,8 +86,10 @@ fn name_of(step: Step<'_>) -> Option<&str> {
     }
 }
 
-fn texts<'a>(identifiers: impl Iterator<Item = &'a [u8]>) -> Vec<&'a str> {
-    identifiers.map(|identifier| core::str::from_utf8(identifier).expect("a test's identifier")).collect()
+fn texts<'a>(identifiers: impl Iterator<Item = Member<'a>>) -> Vec<&'a str> {
+    identifiers
+        .map(|identifier| core::str::from_utf8(identifier.bytes).expect("a test's identifier"))
+        .collect()
 }
 
 #[test]

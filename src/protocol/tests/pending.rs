@@ -2,7 +2,7 @@
 //! the limit of how much may be.
 
 use super::events::Event;
-use super::process::{Process, ROOMY};
+use super::process::{Process, ROOMY, member};
 use crate::protocol::error::Error;
 use crate::protocol::limits::{Settings, TRANSACTIONS_OPEN_MAX};
 
@@ -93,13 +93,13 @@ fn past_the_limit_of_open_transactions_only_those_may_record() {
     process.look("a#1");
     process.write(|primary| {
         for number in 0..TRANSACTIONS_OPEN_MAX {
-            let recorded = primary.record(&number.to_le_bytes(), [b"a#1".as_slice()].into_iter());
+            let recorded = primary.record(&number.to_le_bytes(), [member("a#1")].into_iter());
             assert_eq!(recorded, Ok(1));
         }
     });
     process.moment.settings.lease_ms = 7_000;
     let further = |process: &mut Process, name: &[u8]| {
-        process.write(|primary| primary.record(name, [b"a#2".as_slice()].into_iter()))
+        process.write(|primary| primary.record(name, [member("a#2")].into_iter()))
     };
     assert_eq!(further(&mut process, b"further"), Err(Error::TooManyTransactions));
     assert_eq!(process.effect, None);

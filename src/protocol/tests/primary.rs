@@ -6,7 +6,7 @@
 
 use super::events::{Event, NAMES, event, everything};
 use super::oracle::{Oracle, State, settled_ms, touches};
-use super::process::{Looked, Process, UNIX_MS_AT_START, epoch, target};
+use super::process::{Looked, Process, UNIX_MS_AT_START, epoch, member, target};
 use crate::protocol::identifier::Target;
 use crate::protocol::limits::Settings;
 use crate::protocol::namespace::Namespace;
@@ -100,7 +100,7 @@ impl Compared {
             let expected = Looked { epoch: epoch(number), version, settled_ms };
             assert_eq!(looked, expected, "{identifier}");
 
-            let holders = process.local.flights.holders(target(identifier));
+            let holders = process.local.flights.holders(member(identifier));
             let holders: Vec<&str> = holders.iter().map(|name| core::str::from_utf8(name).unwrap()).collect();
             assert_eq!(holders, oracle.holders(identifier), "who holds {identifier}");
 
@@ -152,7 +152,7 @@ impl Compared {
         assert!(flights.is_empty());
         assert_eq!(flights.open(), 0);
         for identifier in everything() {
-            assert!(!flights.hold(target(identifier)), "{identifier} is held by nobody");
+            assert!(!flights.hold(member(identifier)), "{identifier} is held by nobody");
         }
     }
 }

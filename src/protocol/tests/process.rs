@@ -6,7 +6,7 @@
 
 use crate::protocol::effect::{self, Effect};
 use crate::protocol::epoch::Epoch;
-use crate::protocol::identifier::Target;
+use crate::protocol::identifier::{Member, Target};
 use crate::protocol::limits::Settings;
 use crate::protocol::local::Local;
 use crate::protocol::namespace::Namespace;
@@ -32,7 +32,13 @@ pub(super) fn epoch(number: u64) -> Epoch {
 /// An identifier's target, from its `table#row`.
 #[track_caller]
 pub(super) fn target(identifier: &str) -> Target<'_> {
-    Target::parse(identifier.as_bytes()).expect("an identifier")
+    member(identifier).target()
+}
+
+/// An identifier within its namespace, from its `table#row`.
+#[track_caller]
+pub(super) fn member(identifier: &str) -> Member<'_> {
+    Member::parse(identifier.as_bytes()).expect("an identifier")
 }
 
 /// What a strict reader is told of one identifier.
@@ -147,11 +153,11 @@ impl Process {
 
     #[track_caller]
     pub(super) fn record(&mut self, name: &str, identifiers: &[&str]) -> usize {
-        self.write(|primary| primary.record(name.as_bytes(), bytes(identifiers))).expect("room for it")
+        self.write(|primary| primary.record(name.as_bytes(), members(identifiers))).expect("room for it")
     }
 
     pub(super) fn commit(&mut self, name: &str, identifiers: &[&str]) -> usize {
-        self.write(|primary| primary.commit(name.as_bytes(), bytes(identifiers)))
+        self.write(|primary| primary.commit(name.as_bytes(), members(identifiers)))
     }
 
     pub(super) fn discard(&mut self, name: &str) -> usize {
@@ -159,7 +165,7 @@ impl Process {
     }
 
     pub(super) fn touch(&mut self, identifiers: &[&str]) -> usize {
-        self.write(|primary| primary.touch(bytes(identifiers)))
+        self.write(|primary| primary.touch(members(identifiers)))
     }
 
     /// LOOKUP of one identifier.
@@ -191,14 +197,14 @@ impl Process {
 }
 
 fn looked(primary: &Primary, identifier: &str) -> Looked {
-    let target = target(identifier);
-    let version = primary.namespace.version(target);
-    let settled_ms = (!primary.is_unsettled(target)).then(|| primary.settled_ms(version));
+    let member = member(identifier);
+    let version = primary.namespace.version(member.target());
+    let settled_ms = (!primary.is_unsettled(member)).then(|| primary.settled_ms(version));
     Looked { epoch: *primary.namespace.epoch(), version: version.to_bits(), settled_ms }
 }
 
-fn bytes<'a>(identifiers: &'a [&str]) -> impl Iterator<Item = &'a [u8]> {
-    identifiers.iter().map(|identifier| identifier.as_bytes())
+fn members<'a>(identifiers: &'a [&str]) -> impl Iterator<Item = Member<'a>> {
+    identifiers.iter().map(|identifier| member(identifier))
 }
 
 /// Does what `ALKEY.APPLY` does.
