@@ -5,10 +5,10 @@
 
 use super::allocated::allocated;
 use super::effect::EffectWriter;
-use super::epoch::{Epoch, Fingerprints};
+use super::epoch::{Epoch, Fingerprint, Fingerprints};
 use super::identifier::{Identifier, Target};
 use super::limits::TABLES_MAX;
-use super::rows::{FLOORS, Row};
+use super::rows::{FLOORS, Row, Search};
 use super::stamp::Stamp;
 use super::table::Table;
 use super::term::{ELSEWHERE, Now};
@@ -108,7 +108,10 @@ impl Namespace {
         if let Target::Row { table, .. } | Target::Table { table } = target {
             reader.turn_to(table);
         }
-        reader.version(target)
+        match reader.begin(target) {
+            Reading::Version(version) => version,
+            Reading::Row(row) => reader.end(row, row.search.guessed()),
+        }
     }
 
     /// Reads the versions of many.
@@ -282,33 +285,56 @@ pub(crate) struct Reader<'n> {
     table: Option<&'n Table>,
 }
 
-impl Reader<'_> {
-    /// The version of one of many identifiers, all of which are shown in turn.
+/// What [`Reader::next`] found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Reading<'n> {
+    Version(Stamp),
+    /// A row that is still to be looked for.
+    Row(RowReading<'n>),
+}
+
+/// A row that is being looked for in its table: see [`Search`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RowReading<'n> {
+    table: &'n Table,
+    fingerprint: Fingerprint,
+    pub(crate) search: Search<'n>,
+}
+
+impl<'n> Reader<'n> {
+    /// Begins to read the version of one of many identifiers, all of which are shown in turn.
     #[inline]
-    pub(crate) fn next(&mut self, identifier: &Identifier) -> Stamp {
+    pub(crate) fn next(&mut self, identifier: &Identifier) -> Reading<'n> {
         if !identifier.continues() {
             self.turn_to(identifier.table());
         }
-        self.version(identifier.target())
+        self.begin(identifier.target())
     }
 
     fn turn_to(&mut self, table: &[u8]) {
         self.table = self.namespace.tables.get(table).map(Box::as_ref);
     }
 
-    /// The version of something in this table, or of everything.
+    /// Begins to read the version of something in this table, or of everything.
     #[inline]
-    fn version(&self, target: Target) -> Stamp {
+    fn begin(&self, target: Target) -> Reading<'n> {
         // `sweep` begins at `born`, so it is also the version of all that was never written.
         let sweep = self.namespace.sweep;
         match (target, self.table) {
-            (Target::Everything, _) => self.namespace.any.max(sweep),
-            (_, None) => sweep,
-            (Target::Table { .. }, Some(table)) => table.any().max(sweep),
+            (Target::Everything, _) => Reading::Version(self.namespace.any.max(sweep)),
+            (_, None) => Reading::Version(sweep),
+            (Target::Table { .. }, Some(table)) => Reading::Version(table.any().max(sweep)),
             (Target::Row { row, .. }, Some(table)) => {
-                table.row_version(self.namespace.fingerprints.of(row)).max(sweep)
+                let fingerprint = self.namespace.fingerprints.of(row);
+                Reading::Row(RowReading { table, fingerprint, search: table.rows.search(fingerprint) })
             }
         }
+    }
+
+    /// The version of a row, given what its search guessed.
+    #[inline]
+    pub(crate) fn end(&self, row: RowReading, guessed: Option<Row>) -> Stamp {
+        row.table.row_version(row.fingerprint, row.search.end(guessed)).max(self.namespace.sweep)
     }
 }
 

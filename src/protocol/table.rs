@@ -39,11 +39,11 @@ impl Table {
             .filter(|(_, stamp)| *stamp > Stamp::default())
     }
 
-    /// The version of a row: of its last commit or its floor, or of the last sweep if that is later.
+    /// The version of a row, given what is held of it: of its last commit or its floor, or of the last sweep if that is
+    /// later.
     #[inline]
-    pub(crate) fn row_version(&self, fingerprint: Fingerprint) -> Stamp {
-        let stamp = self.rows.get(fingerprint).unwrap_or_else(|| self.floor(floor_of(fingerprint)));
-        stamp.max(self.sweep)
+    pub(crate) fn row_version(&self, fingerprint: Fingerprint, held: Option<Stamp>) -> Stamp {
+        held.unwrap_or_else(|| self.floor(floor_of(fingerprint))).max(self.sweep)
     }
 
     fn floor(&self, floor: usize) -> Stamp {
