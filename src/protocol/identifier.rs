@@ -78,6 +78,11 @@ impl<'a> Member<'a> {
     }
 
     #[inline]
+    pub(crate) fn is_whole_table(&self) -> bool {
+        self.shape.names == Names::Table
+    }
+
+    #[inline]
     pub(crate) fn is_row(&self) -> bool {
         self.shape.names == Names::Row
     }

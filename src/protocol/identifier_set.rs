@@ -20,6 +20,8 @@ pub(crate) struct IdentifierSet {
     /// Positions by hash, of the first so many.
     positions: HashTable<usize>,
     indexed: usize,
+    /// How many name a whole table.
+    tables: usize,
     hasher: DefaultHashBuilder,
 }
 
@@ -57,6 +59,13 @@ impl IdentifierSet {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Member<'_>> {
         self.iter_hashed().map(|(member, _)| member)
+    }
+
+    /// The tables that are in it as a whole.
+    pub(crate) fn whole_tables(&self) -> impl Iterator<Item = &[u8]> {
+        // Mostly there are none, and then nobody looks.
+        let looked_at = if self.tables > 0 { self.len() } else { 0 };
+        self.iter().take(looked_at).filter(Member::is_whole_table).map(|member| member.table())
     }
 
     /// All of them, with their hashes.
@@ -106,6 +115,7 @@ impl IdentifierSet {
     #[inline]
     pub(crate) fn push(&mut self, member: Member, hash: u64) {
         self.bytes.extend_from_slice(member.bytes);
+        self.tables += usize::from(member.is_whole_table());
         self.entries.push(Entry { end: self.bytes.len(), hash, shape: member.shape });
     }
 

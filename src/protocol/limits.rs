@@ -30,6 +30,11 @@ pub(crate) const TABLES_MAX: usize = 14_000;
 /// Every open transaction is a database connection, of which large installations have thousands.
 pub(crate) const TRANSACTIONS_OPEN_MAX: usize = 100_000;
 
+/// Most identifiers of one commit that are signalled one by one. Of more, their tables are, and everything.
+///
+/// To signal one takes some 100 ns, and a millisecond is what a command may take for them.
+pub(crate) const SIGNALS_PER_COMMIT_MAX: usize = 10_000;
+
 /// Longest lease, in milliseconds: a day. It is also how long a failover may keep strict readers waiting.
 pub(crate) const LEASE_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 

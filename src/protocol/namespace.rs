@@ -8,11 +8,12 @@ use super::effect::EffectWriter;
 use super::epoch::{Epoch, Fingerprint, Fingerprints};
 use super::identifier::{Identifier, Target};
 use super::limits::TABLES_MAX;
-use super::rows::{FLOORS, Row, Search};
+use super::rows::{FLOORS, ROWS_AT_ONCE, Row, Search};
 use super::stamp::Stamp;
 use super::table::Table;
 use super::term::{ELSEWHERE, Now};
 use super::waste::Waste;
+use arrayvec::ArrayVec;
 use hashbrown::HashMap;
 
 /// The tables of a namespace, by name. Boxed, so that the map moves little when it grows.
@@ -120,11 +121,13 @@ impl Namespace {
         Reader { namespace: self, table: None }
     }
 
-    /// Gives everything named one fresh stamp, and writes down what that changed.
+    /// Gives everything named one fresh stamp, and writes down what that changed. The rows of tables that are known to be
+    /// `swept` with it are passed over.
     pub(crate) fn commit<'a>(
         &mut self,
         now: Now,
         targets: impl Iterator<Item = Target<'a>>,
+        swept: &[&[u8]],
         rows_max: usize,
         effect: &mut EffectWriter,
         waste: &mut Waste,
@@ -147,20 +150,32 @@ impl Namespace {
             let run = core::iter::once(target).chain(core::iter::from_fn(|| {
                 targets.next_if(|next| matches!(next, Target::Row { table, .. } | Target::Table { table } if *table == name))
             }));
+            if swept.contains(&name) {
+                run.for_each(drop);
+                table.raise_sweep(stamp, waste);
+                effect.table(name, table.any(), table.sweep());
+                continue;
+            }
             effect.begin_committed_rows(name, stamp);
-            let mut swept = false;
+            let mut is_swept = false;
+            let mut rows: ArrayVec<_, ROWS_AT_ONCE> = ArrayVec::new();
             for target in run {
-                if let Target::Row { row, .. } = target {
-                    let fingerprint = fingerprints.of(row);
-                    table.raise_row(Row { fingerprint, stamp });
-                    effect.committed_row(fingerprint);
-                } else {
-                    swept = true;
+                let Target::Row { row, .. } = target else {
+                    is_swept = true;
+                    continue;
+                };
+                let fingerprint = fingerprints.of(row);
+                effect.committed_row(fingerprint);
+                rows.push(fingerprint);
+                if rows.is_full() {
+                    table.raise_rows(rows.iter().copied(), stamp);
+                    rows.clear();
                 }
             }
+            table.raise_rows(rows.iter().copied(), stamp);
             effect.end_committed_rows();
             table.raise_any(stamp);
-            if swept {
+            if is_swept {
                 table.raise_sweep(stamp, waste);
                 effect.table(name, table.any(), table.sweep());
             }

@@ -19,6 +19,7 @@ use super::namespace::Namespace;
 use super::outcome::Outcome;
 use super::stamp::Stamp;
 use super::term::{Now, Term};
+use smallvec::SmallVec;
 
 /// What holds for the whole process at the moment of a command.
 #[derive(Clone, Copy, Debug)]
@@ -217,11 +218,13 @@ impl<'a> Primary<'a> {
         if count > 0 {
             self.begin_effect();
             let targets = set.iter().map(|member| member.target());
-            self.outcome.effect.reserve(count);
+            let swept: SmallVec<[_; 4]> = set.whole_tables().collect();
             let Moment { now, settings, .. } = self.moment;
-            let Outcome { effect, waste, .. } = self.outcome;
-            self.namespace.commit(*now, targets, settings.rows_max, effect, waste);
-            self.outcome.committed.push(set);
+            let Outcome { effect, waste, committed, .. } = &mut *self.outcome;
+            effect.reserve(count);
+            self.namespace.commit(*now, targets, &swept, settings.rows_max, effect, waste);
+            drop(swept);
+            committed.push(set);
         }
         count
     }

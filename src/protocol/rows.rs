@@ -201,6 +201,9 @@ impl Rows {
     }
 }
 
+/// So many rows are looked for at once. Cores have room for ten to twenty cache lines that are on their way.
+pub(crate) const ROWS_AT_ONCE: usize = 16;
+
 /// A look for a row, in two steps. Whoever looks for many takes the first step for all of them before the second for
 /// any: a cold row takes some 100 ns to come, and so they come together.
 #[derive(Clone, Copy, Debug)]

@@ -74,6 +74,18 @@ impl Table {
         }
     }
 
+    /// Some rows were touched, few enough to be looked for at once.
+    pub(crate) fn raise_rows(&mut self, rows: impl Iterator<Item = Fingerprint> + Clone, stamp: Stamp) {
+        for fingerprint in rows.clone() {
+            // Cold rows come together if all are asked for before one is needed. What is asked for is not used, as
+            // rows move when others are put beside them; the black box keeps it from being left out.
+            core::hint::black_box(self.rows.search(fingerprint).guessed());
+        }
+        for fingerprint in rows {
+            self.raise_row(Row { fingerprint, stamp });
+        }
+    }
+
     /// Drops the rows on one floor and gives them all this version.
     pub(crate) fn raise_floor(&mut self, floor: usize, stamp: Stamp, waste: &mut Waste) {
         self.raise_any(stamp);

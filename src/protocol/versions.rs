@@ -5,6 +5,7 @@ use super::epoch::Epoch;
 use super::identifier::Identifier;
 use super::namespace::{Namespace, Reader, Reading, RowReading};
 use super::parts::{PARTS_USUAL, Part, Parts};
+use super::rows::ROWS_AT_ONCE;
 use super::stamp::Stamp;
 use arrayvec::ArrayVec;
 use smallvec::SmallVec;
@@ -80,9 +81,6 @@ impl<'p, 'a> Versions<'p, 'a> {
         hasher.finish()
     }
 }
-
-/// So many rows are looked for at once. Cores have room for ten to twenty cache lines that are on their way.
-const ROWS_AT_ONCE: usize = 16;
 
 /// Ends what was begun: touches all rows before it looks at any, so that those that are cold come together.
 #[inline]

@@ -6,6 +6,7 @@ use super::call::Call;
 use super::keys::{KeyName, Names, SentName};
 use crate::protocol::identifier::{Member, Target};
 use crate::protocol::identifier_set::IdentifierSet;
+use crate::protocol::limits::SIGNALS_PER_COMMIT_MAX;
 use crate::protocol::outcome::Outcome;
 use smallvec::SmallVec;
 use std::ffi::CStr;
@@ -63,6 +64,7 @@ fn signal_set(call: &Call, names: &Names, set: &IdentifierSet) {
     {
         arguments.next();
     }
+    let is_too_long = set.len() > SIGNALS_PER_COMMIT_MAX;
     let mut last_table: &[u8] = b"";
     for identifier in set.iter() {
         let target = identifier.target();
@@ -70,6 +72,7 @@ fn signal_set(call: &Call, names: &Names, set: &IdentifierSet) {
         match (target, key) {
             // It was signalled for all of them.
             (Target::Everything, _) => {}
+            (Target::Row { .. }, _) if is_too_long => {}
             (_, Some(key)) => key.signal(call, COMMITTED),
             (_, None) => signal(call, namespace, identifier.bytes),
         }

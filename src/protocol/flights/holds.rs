@@ -91,8 +91,20 @@ impl Holds {
             run.1 += 1;
         }
         self.remove_from_table(run);
-        if self.rows.is_empty() && self.rows.capacity() > ROWS_KEPT_MAX {
+    }
+
+    /// Nothing is in flight any more.
+    pub(super) fn clear(&mut self) {
+        self.everything = 0;
+        if self.tables.len() > TABLES_KEPT_MAX {
+            self.tables = HashMap::default();
+        } else {
+            self.tables.values_mut().for_each(|held| *held = TableHolds::default());
+        }
+        if self.rows.capacity() > ROWS_KEPT_MAX {
             self.rows = HashTable::new();
+        } else {
+            self.rows.clear();
         }
     }
 

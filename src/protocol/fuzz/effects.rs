@@ -77,7 +77,7 @@ fn told(events: &[Event]) -> (Namespace, Vec<Vec<u8>>) {
                 unix_ms += after_ms;
                 effect.begin(&namespace);
                 let targets = targets.iter().map(|target| Member::parse(TARGETS[*target]).unwrap().target());
-                namespace.commit(now(unix_ms), targets, *rows_max, &mut effect, &mut waste);
+                namespace.commit(now(unix_ms), targets, &[], *rows_max, &mut effect, &mut waste);
             }
         }
         effects.extend(effect.bytes().map(<[u8]>::to_vec));
@@ -129,7 +129,7 @@ fn assert_sound(namespace: &Namespace) {
     for target in TARGETS.map(|target| Member::parse(target).unwrap().target()) {
         let Outcome { mut effect, mut waste, .. } = Outcome::default();
         let before = next.stamps().last;
-        next.commit(Now::default(), core::iter::once(target), 3, &mut effect, &mut waste);
+        next.commit(Now::default(), core::iter::once(target), &[], 3, &mut effect, &mut waste);
         assert!(next.version(target) > before && next.version(target) == next.stamps().last);
     }
 }

@@ -210,7 +210,7 @@ fn assert_grows(namespace: &mut Namespace, now_ms: u64) {
     let all = ["t#1", "u#1", "t#*", "*#*"].map(target);
     for target in all {
         let before = namespace.version(target);
-        namespace.commit(now, core::iter::once(target), 1, &mut effect, &mut waste);
+        namespace.commit(now, core::iter::once(target), &[], 1, &mut effect, &mut waste);
         let after = namespace.version(target);
         assert!(after > before && after == namespace.stamps().last, "{before:?} {after:?}");
     }

@@ -91,6 +91,28 @@ fn subscribers_hear_of_what_was_committed_and_of_nothing_else() {
 }
 
 #[test]
+fn of_a_commit_that_is_too_long_to_signal_the_tables_are_heard() {
+    const SIGNALS_MAX: usize = 10_000;
+    let (server, mut client) = settled_server();
+    client.ok("CONFIG SET alkey.sweep-threshold 20000");
+    for rows in [SIGNALS_MAX, SIGNALS_MAX + 1] {
+        let mut listener = Listener::of(&server);
+        let rows: String = (0..rows).map(|row| format!(" alkey:users#{row}")).collect();
+        client.text(&format!("ALKEY.TOUCH{rows}"));
+        let heard = listener.heard();
+        let mut expected =
+            vec!["commit alkey", "commit alkey:*#*", "commit alkey:users#0", "commit alkey:users#*"];
+        if rows.ends_with("#10000") {
+            expected.remove(2);
+            assert_eq!(heard, expected);
+        } else {
+            assert_eq!(heard.len(), SIGNALS_MAX + 3);
+            assert_eq!(heard[..4], expected);
+        }
+    }
+}
+
+#[test]
 fn on_a_replica_subscribers_hear_what_was_applied() {
     let (primary, mut client) = settled_server();
     client.key("alkey:users#1");
