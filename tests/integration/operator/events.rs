@@ -97,7 +97,7 @@ fn of_a_commit_that_is_too_long_to_signal_the_tables_are_heard() {
     client.ok("CONFIG SET alkey.sweep-threshold 20000");
     for rows in [SIGNALS_MAX, SIGNALS_MAX + 1] {
         let mut listener = Listener::of(&server);
-        let rows: String = (0..rows).map(|row| format!(" alkey:users#{row}")).collect();
+        let rows = (0..rows).map(|row| format!(" alkey:users#{row}")).collect::<Vec<_>>().concat();
         client.text(&format!("ALKEY.TOUCH{rows}"));
         let heard = listener.heard();
         let mut expected =
