@@ -78,3 +78,9 @@ need_redis() {
 has_redis_server() {
     [[ -n ${ALKEY_REDIS_SERVER:-} ]] || command -v redis-server >/dev/null || command -v redis-check-rdb >/dev/null
 }
+
+# need_valgrind: callgrind, which counts instructions.
+need_valgrind() {
+    command -v valgrind >/dev/null || install_packages valgrind ||
+        die "valgrind is missing: install it and run this again"
+}
