@@ -13,6 +13,7 @@ use super::key::read;
 use crate::protocol::digest::Mode;
 use crate::protocol::error::Result;
 use crate::protocol::parts::Parts;
+use crate::protocol::stamp::Stamp;
 use crate::protocol::versions::Versions;
 use crate::server::call::Call;
 use crate::server::counters::Counter;
@@ -53,14 +54,19 @@ impl Command for Lookup {
         let mut settled = Settled::Always;
         for name in &parts.namespaces {
             keyspace::write(call, name, |primary| {
+                let mut unsettled = primary.unsettled();
+                let mut is_unsettled = false;
+                let mut newest = Stamp::default();
                 versions.read(name, primary.namespace, |identifier, stamp| {
-                    settled = match settled {
-                        Settled::Not => Settled::Not,
-                        _ if primary.is_unsettled(identifier.member()) => Settled::Not,
-                        Settled::Always => Settled::ForMs(primary.settled_ms(stamp)),
-                        Settled::ForMs(ms) => Settled::ForMs(ms.min(primary.settled_ms(stamp))),
-                    };
+                    is_unsettled |= unsettled.is(identifier);
+                    newest = newest.max(stamp);
                 });
+                settled = match settled {
+                    _ if is_unsettled => Settled::Not,
+                    Settled::Not => Settled::Not,
+                    Settled::Always => Settled::ForMs(primary.settled_ms(newest)),
+                    Settled::ForMs(ms) => Settled::ForMs(ms.min(primary.settled_ms(newest))),
+                };
                 Ok(())
             })?;
         }

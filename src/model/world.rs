@@ -184,10 +184,11 @@ impl World {
         let mut versions = Versions::new(&parts);
         let mut settled_ms = Some(u64::MAX);
         self.on_primary(plan, log, |primary| {
+            let mut unsettled = primary.unsettled();
             versions.read(NAMESPACE, primary.namespace, |identifier, stamp| {
                 let is_unsettled = match plan.without {
                     Some(Mechanism::Flights) => primary.local.grace.is_some(),
-                    _ => primary.is_unsettled(identifier.member()),
+                    _ => unsettled.is(identifier),
                 };
                 let own_ms = primary.settled_ms(stamp)
                     + u64::from(plan.without == Some(Mechanism::SettledRoundedDown));

@@ -19,6 +19,7 @@ use std::rc::Rc;
 mod canonical;
 mod holds;
 use holds::Holds;
+pub(crate) use holds::HoldsReader;
 
 /// All that one process knows of the transactions of a namespace in one database. Times are
 /// [`super::term::Now::uptime_ms`].
@@ -144,9 +145,14 @@ pub(crate) struct Lease {
 
 impl Flights {
     /// Whether anything in flight would change this.
-    #[inline]
     pub(crate) fn hold(&self, member: Member) -> bool {
         self.holds.any_on(member)
+    }
+
+    /// As [`Self::hold`], for many identifiers. None while nothing is in flight.
+    #[inline]
+    pub(crate) fn holds_reader(&self) -> Option<HoldsReader<'_>> {
+        (!self.deadlines.is_empty()).then(|| HoldsReader::of(&self.holds))
     }
 
     /// Transactions of which anything is in flight.

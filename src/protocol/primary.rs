@@ -10,8 +10,8 @@
 
 use super::epoch::Epoch;
 use super::error::{Error, Result};
-use super::flights::{Lease, add, tables_of};
-use super::identifier::Member;
+use super::flights::{HoldsReader, Lease, add, tables_of};
+use super::identifier::{Identifier, Member};
 use super::identifier_set::IdentifierSet;
 use super::limits::{Settings, TRANSACTIONS_OPEN_MAX};
 use super::local::Local;
@@ -236,13 +236,34 @@ impl<'a> Primary<'a> {
     }
 
     /// Whether a strict reader must not rely on this now: it is in flight, or in grace.
-    #[inline]
+    #[cfg(test)]
     pub(crate) fn is_unsettled(&self, member: Member) -> bool {
         self.local.grace.is_some() || self.local.flights.hold(member)
+    }
+
+    /// Tells on which of many identifiers a strict reader must not rely now.
+    #[inline]
+    pub(crate) fn unsettled(&self) -> Unsettled<'_> {
+        Unsettled { in_grace: self.local.grace.is_some(), in_flight: self.local.flights.holds_reader() }
     }
 
     /// For at least how many milliseconds this version has been the last.
     pub(crate) fn settled_ms(&self, version: Stamp) -> u64 {
         self.moment.now.unix_ms.saturating_sub(version.unix_ms()).saturating_sub(1)
+    }
+}
+
+/// What in a namespace is in flight or in grace.
+#[derive(Debug)]
+pub(crate) struct Unsettled<'p> {
+    in_grace: bool,
+    in_flight: Option<HoldsReader<'p>>,
+}
+
+impl Unsettled<'_> {
+    /// Whether the next of many identifiers, all of which are shown in turn, is.
+    #[inline]
+    pub(crate) fn is(&mut self, identifier: &Identifier) -> bool {
+        self.in_grace || self.in_flight.as_mut().is_some_and(|holds| holds.any_on(identifier))
     }
 }

@@ -2,7 +2,7 @@
 //! constant time however many transactions are.
 
 use crate::protocol::allocated::allocated;
-use crate::protocol::identifier::{Member, Target};
+use crate::protocol::identifier::{Identifier, Member, Target};
 use core::hash::BuildHasher;
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
@@ -138,19 +138,51 @@ impl Holds {
         maps + names.sum::<usize>()
     }
 
-    #[inline]
+    /// Whether any identifier in flight would change this one.
     pub(super) fn any_on(&self, member: Member) -> bool {
+        self.any_in(self.table(member), member)
+    }
+
+    /// What is held in the table of an identifier.
+    fn table(&self, member: Member) -> Option<&TableHolds> {
+        self.tables.get(member.table()).filter(|held| held.any > 0)
+    }
+
+    #[inline]
+    fn any_in(&self, held: Option<&TableHolds>, member: Member) -> bool {
         if self.everything > 0 {
             return true;
         }
-        let held_in = |table: &[u8]| self.tables.get(table).filter(|held| held.any > 0);
         match member.target() {
             Target::Everything => self.tables.values().any(|held| held.any > 0),
-            Target::Table { table } => held_in(table).is_some(),
-            Target::Row { table, .. } => held_in(table).is_some_and(|held| {
+            Target::Table { .. } => held.is_some(),
+            Target::Row { .. } => held.is_some_and(|held| {
                 let hash = self.hasher.hash_one(member.bytes);
                 held.sweep > 0 || self.rows.find(hash, |(known, _)| *known == hash).is_some()
             }),
         }
+    }
+}
+
+/// Tells of many identifiers whether anything in flight would change them, in one table after another.
+#[derive(Debug)]
+pub(crate) struct HoldsReader<'f> {
+    holds: &'f Holds,
+    table: Option<&'f TableHolds>,
+}
+
+impl<'f> HoldsReader<'f> {
+    pub(super) fn of(holds: &'f Holds) -> Self {
+        Self { holds, table: None }
+    }
+
+    /// Whether it would change this identifier, the next of many that are shown in turn.
+    #[inline]
+    pub(crate) fn any_on(&mut self, identifier: &Identifier) -> bool {
+        let member = identifier.member();
+        if !identifier.continues() {
+            self.table = self.holds.table(member);
+        }
+        self.holds.any_in(self.table, member)
     }
 }
