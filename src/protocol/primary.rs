@@ -216,12 +216,12 @@ impl<'a> Primary<'a> {
     fn commit_set(&mut self, set: IdentifierSet) -> usize {
         let count = set.len();
         if count > 0 {
+            self.outcome.effect.reserve(count);
             self.begin_effect();
             let targets = set.iter().map(|member| member.target());
             let swept: SmallVec<[_; 4]> = set.whole_tables().collect();
             let Moment { now, settings, .. } = self.moment;
             let Outcome { effect, waste, committed, .. } = &mut *self.outcome;
-            effect.reserve(count);
             self.namespace.commit(*now, targets, &swept, settings.rows_max, effect, waste);
             drop(swept);
             committed.push(set);
