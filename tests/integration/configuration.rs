@@ -316,7 +316,7 @@ fn example() -> String {
 }
 
 #[track_caller]
-fn server_without_alkey() -> Server {
+pub(crate) fn server_without_alkey() -> Server {
     Server::builder().without_module().config("enable-module-command", "yes").start()
 }
 

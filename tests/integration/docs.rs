@@ -11,7 +11,7 @@ use crate::harness::session::{Document, is_abridged};
 const COMMANDS: &str = "docs/commands.md";
 /// These have programs and figures, which other tests make true.
 const WITHOUT_SESSIONS: [&str; 3] = ["docs/adapters.md", "docs/benchmarks.md", "docs/guarantees.md"];
-const DOCUMENTS: [&str; 3] = ["docs/access.md", COMMANDS, "docs/configuration.md"];
+const DOCUMENTS: [&str; 4] = ["docs/access.md", COMMANDS, "docs/configuration.md", "docs/operations.md"];
 
 #[test]
 fn the_sessions_of_the_docs_are_true() {

@@ -23,6 +23,8 @@ mod harness;
 #[cfg(test)]
 mod harness_tests;
 #[cfg(test)]
+mod module_life;
+#[cfg(test)]
 mod operator;
 #[cfg(test)]
 mod persistence;

@@ -241,18 +241,18 @@ fn keys(client: &mut Client) -> Vec<String> {
 }
 
 #[track_caller]
-fn dump(client: &mut Client) -> Vec<u8> {
+pub(crate) fn dump(client: &mut Client) -> Vec<u8> {
     let redis::Value::BulkString(dump) = client.call("DUMP alkey") else { panic!("there is no dump") };
     dump
 }
 
 #[track_caller]
-fn restore(client: &mut Client, key: &str, dump: &[u8]) -> String {
+pub(crate) fn restore(client: &mut Client, key: &str, dump: &[u8]) -> String {
     client.raw().text(&[b"RESTORE", key.as_bytes(), b"0", dump])
 }
 
 /// What RESTORE takes: a dump behind which its checksum stands, CRC-64 of Jones' polynomial.
-fn with_checksum(body: &[u8]) -> Vec<u8> {
+pub(crate) fn with_checksum(body: &[u8]) -> Vec<u8> {
     let crc = body.iter().fold(0_u64, |crc, byte| {
         (0..8).fold(crc ^ u64::from(*byte), |crc, _| {
             if crc & 1 == 1 { (crc >> 1) ^ 0x95ac_9329_ac4b_c9b5 } else { crc >> 1 }

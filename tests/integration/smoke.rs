@@ -19,5 +19,6 @@ fn the_server_loads_the_module() {
             redis::from_redis_value(fields.remove("name").expect("a module has a name")).unwrap()
         })
         .collect();
-    assert_eq!(names, ["alkey"]);
+    // Some servers have modules of their own.
+    assert!(names.iter().any(|name| name == "alkey"), "{names:?}");
 }

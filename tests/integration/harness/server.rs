@@ -1,7 +1,7 @@
 //! A redis-server with the module, for one test: its own directory, its own port, and never left behind.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
 use std::thread;
 
@@ -106,6 +106,12 @@ impl Server {
     pub(crate) fn replica_of(&self, primary: &Self) {
         let port = primary.port.to_string();
         assert_eq!(self.resp2().text(&["REPLICAOF", "127.0.0.1", &port]), "+OK\r\n");
+        self.wait_for_sync_with(primary);
+    }
+
+    /// Waits until this server, a replica of `primary`, has the primary's data.
+    #[track_caller]
+    pub(crate) fn wait_for_sync_with(&self, primary: &Self) {
         wait_until(DEADLINE, "the replica is in sync", || {
             self.info_is("replication", "master_link_status", "up")
         });
@@ -151,14 +157,25 @@ impl Server {
                 running => Err(running),
             });
         }
-        self.launch().unwrap_or_else(|log| panic!("the server did not start again; its log:\n{log}"));
+        self.try_restart().unwrap_or_else(|log| panic!("the server did not start again; its log:\n{log}"));
+    }
+
+    /// As `restart`, of a server that does not run; if it refuses to start, gives its log.
+    #[track_caller]
+    pub(crate) fn try_restart(&mut self) -> Result<(), String> {
+        self.launch()
+    }
+
+    /// The file that the server reads when it starts.
+    pub(crate) fn config_path(&self) -> PathBuf {
+        self.dir().join("redis.conf")
     }
 
     /// Starts the process and waits until it answers. If it ends instead, gives the log.
     #[track_caller]
     pub(super) fn launch(&mut self) -> Result<(), String> {
         let log = File::options().create(true).append(true).open(self.log_path()).expect("a writable log");
-        let process = start_redis_server(&self.dir().join("redis.conf"), &self.environment, &log);
+        let process = start_redis_server(&self.config_path(), &self.environment, &log);
         let id = process.id();
         // From here on the process is ended by `drop`, should anything below panic.
         let process = self.process.insert(process);
@@ -177,12 +194,12 @@ impl Server {
     }
 
     #[track_caller]
-    pub(super) fn info_is(&self, section: &str, field: &str, expected: &str) -> Result<(), Option<String>> {
+    pub(crate) fn info_is(&self, section: &str, field: &str, expected: &str) -> Result<(), Option<String>> {
         let value = self.info(section, field);
         if value.as_deref() == Some(expected) { Ok(()) } else { Err(value) }
     }
 
-    fn log_path(&self) -> std::path::PathBuf {
+    fn log_path(&self) -> PathBuf {
         self.dir().join("log")
     }
 }

@@ -2,6 +2,7 @@
 //! file on disk gives back. Nothing is judged twice: the replica has other settings, and panics on what it can't do.
 
 use std::fs;
+use std::path::PathBuf;
 
 use redis::Value;
 
@@ -87,7 +88,8 @@ fn assert_restored_equal(mut primary: Server, expected: &str) {
     let mut client = Client::of(&primary);
     client.ok("CONFIG SET aof-use-rdb-preamble no");
     rewrite(&primary);
-    assert!(base_of_append_only_file(&primary).starts_with(b"*"), "it begins with a command");
+    let base = fs::read(base_of_append_only_file(&primary)).expect("it can be read");
+    assert!(base.starts_with(b"*"), "it begins with a command");
     primary.kill9();
     primary.restart();
     assert_eq!(digest(&primary), expected, "an append-only file without a snapshot");
@@ -174,14 +176,16 @@ fn rewrite(server: &Server) {
     assert_ne!(base_of_append_only_file(server), before);
 }
 
-/// The first part of the append-only file, which the last rewrite made.
-fn base_of_append_only_file(server: &Server) -> Vec<u8> {
-    let directory =
-        fs::read_dir(server.dir().join("appendonlydir")).expect("a directory of append-only files");
-    let mut bases: Vec<_> = directory
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.to_string_lossy().contains(".base."))
-        .collect();
-    bases.sort();
-    fs::read(bases.last().expect("a base file")).expect("it can be read")
+/// The first part of the append-only file, which the last rewrite made: each gives it another name.
+fn base_of_append_only_file(server: &Server) -> PathBuf {
+    // The one before it is deleted a little after the rewrite has ended.
+    wait_until(DEADLINE, "there is one base file", || {
+        let directory =
+            fs::read_dir(server.dir().join("appendonlydir")).expect("a directory of append-only files");
+        let mut bases: Vec<_> = directory
+            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+            .filter(|path| path.to_string_lossy().contains(".base."))
+            .collect();
+        if bases.len() == 1 { Ok(bases.remove(0)) } else { Err(bases) }
+    })
 }

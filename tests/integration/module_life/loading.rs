@@ -1,0 +1,59 @@
+//! The module is loaded into a server that already serves, and stays.
+
+use super::{module, read_config, with_load_line};
+use crate::commands::client::{Client, LEASE_MS_LONG, fields, settled_server, text_of};
+use crate::configuration::server_without_alkey;
+use crate::harness::Server;
+
+#[test]
+fn loaded_while_the_server_runs_it_serves_at_once() {
+    let mut server = server_without_alkey();
+    let mut before = Client::of(&server);
+    before.ok("SET other data");
+    assert!(before.text("ALKEY.KEY alkey:users#1").starts_with("-ERR unknown command"));
+
+    let lease = LEASE_MS_LONG.to_string();
+    assert_eq!(before.raw().text(&["MODULE", "LOAD", module(), "lease-ms", &lease]), "+OK\r\n");
+    // Also over a connection that is older than it. What was promised before it came, by another server or by itself,
+    // it can't know: so there is grace.
+    before.key("alkey:users#1");
+    assert_eq!(before.settled("alkey:users#1"), -1);
+    assert_eq!(before.string("GET other"), Some("data".into()));
+
+    // What was loaded by a command is gone with the process, unless it is written down.
+    before.lease_ms(77);
+    before.ok("CONFIG REWRITE");
+    server.restart();
+    let mut after = Client::of(&server);
+    after.key("alkey:users#1");
+    assert_eq!(text_of(&fields(&after.call("CONFIG GET alkey.lease-ms"))[1]), "77");
+}
+
+#[test]
+fn a_server_loads_modules_on_command_only_if_its_configuration_allows_it() {
+    let server = Server::builder().without_module().start();
+    let reply = server.resp2().text(&["MODULE", "LOAD", module()]);
+    assert!(reply.starts_with("-ERR MODULE command not allowed. "), "{reply}");
+}
+
+#[test]
+fn unloading_is_refused_for_the_data_type_and_changes_nothing() {
+    let server = Server::builder().config("enable-module-command", "yes").start();
+    let mut client = Client::of(&server);
+    let key = client.key("alkey:users#1");
+    // Its values would stay behind, and nobody could free them.
+    let refused = "-ERR Error unloading module: the module exports one or more module-side data types, can't unload\r\n";
+    assert_eq!(client.text("MODULE UNLOAD alkey"), refused);
+    let again = client.raw().text(&["MODULE", "LOAD", module()]);
+    assert!(again.starts_with("-ERR Error loading the extension."), "{again}");
+    assert_eq!(client.key("alkey:users#1"), key);
+}
+
+#[test]
+fn a_rewritten_configuration_loads_it_once() {
+    let (server, mut client) = settled_server();
+    client.ok("CONFIG REWRITE");
+    client.ok("CONFIG REWRITE");
+    // There is one such line, or this fails.
+    with_load_line(&read_config(&server), "");
+}
