@@ -41,6 +41,11 @@ impl Setup {
         Self { rounds: 5, reads: 14_000, ..Self::short(name) }
     }
 
+    /// Whether there is more than one round.
+    pub(super) fn is_long(&self) -> bool {
+        self.rounds > 1
+    }
+
     /// A test without one of the mechanisms: it ends when it has found out.
     pub(super) fn without(name: &'static str, mechanism: Mechanism) -> Self {
         Self { rounds: 20, without: Some(mechanism), ..Self::short(name) }
@@ -176,7 +181,8 @@ impl Stage<'_> {
     fn until_hits_percent(&self) {
         wait_until(PHASE_DEADLINE, "enough of the strict reads are hits", || {
             // One percent more, as some reads are still on their way when the phase ends.
-            let enough = hits_are_enough(self.world.counts(), self.world.phase(), 1);
+            let enough =
+                hits_are_enough(self.world.counts(), self.world.phase(), self.world.setup.is_long(), 1);
             if self.has_found_out() { Ok(()) } else { enough }
         });
     }
