@@ -1,0 +1,28 @@
+"""SQLAlchemy 2.0 and 2.1: what sessions change is recorded and committed by itself, and what they read has an age.
+
+What the rest of the package uses:
+
+    bind(alkey, target)                       target: Session class, sessionmaker, scoped_session, or a Session
+    identifiers_of(thing, namespace)          a mapped instance or class -> the identifiers that it stands for; () for
+                                              anything else. Mostly one; an instance of a joined-inheritance class
+                                              depends on a row in each of its tables, so it has one for each, that of
+                                              its own table first. Raises NoIdentifier for a key without a form.
+    reading_of(session | None, things)        -> Reading(since_ns, is_private, is_known)
+        since_ns    alkey.age.now_ns() from when the data may be that was read in this transaction, or is in the
+                    instances among `things`. None: nothing was read yet, so the age is 0.
+        is_private  a session holds changes, flushed or not: its keys are nobody else's.
+        is_known    False: an instance of unknown age is among `things` (unpickled, merged without loading, made by
+                    hand, loaded by a session that is not bound), or the session is in a transaction that began
+                    before alkey could see it. No shared key then.
+      The sessions of the instances count, as well as the session given. If there is none, all count that are in a
+      transaction that this thread, or this task of asyncio, began.
+
+`alkey` is a `Front`: an Alkey.
+"""
+
+from alkey.sqlalchemy.events import bind
+from alkey.sqlalchemy.instances import identifiers_of
+from alkey.sqlalchemy.reading import Reading, reading_of
+from alkey.sqlalchemy.session import Front
+
+__all__ = ["Front", "Reading", "bind", "identifiers_of", "reading_of"]

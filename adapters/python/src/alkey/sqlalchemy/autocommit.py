@@ -1,0 +1,48 @@
+"""Connections in autocommit: the database commits each statement at once, so each is a transaction of its own.
+
+The rows that a statement changes can often be told only afterwards, so its tables are recorded before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection
+
+from alkey.identifier import table_of
+from alkey.transaction import Transaction
+
+
+def commits_by_itself(connection: Connection) -> bool:
+    """Whether the driver's connection is in autocommit. Asks the driver, and never the database."""
+    driver = connection.connection.dbapi_connection
+    if connection.dialect.name == "sqlite":
+        # Its driver begins a transaction before it writes, unless it is told not to; then BEGIN may have been sent.
+        return getattr(driver, "isolation_level", "") is None and not getattr(driver, "in_transaction", False)
+    asked = connection.get_execution_options().get("isolation_level")
+    if asked is None:
+        asked = getattr(connection.dialect, "_on_connect_isolation_level", None)
+    if asked is not None:
+        return str(asked).upper() == "AUTOCOMMIT"
+    return bool(getattr(driver, "autocommit", False))
+
+
+class Immediate:
+    """The statement that is being executed, with its transaction."""
+
+    def __init__(self, begin: Callable[[], Transaction]) -> None:
+        self._begin = begin
+        self._transaction: Transaction | None = None
+
+    def before(self, identifiers: set[bytes]) -> None:
+        """Raises what `Transaction.record` does."""
+        self.after()
+        self._transaction = self._begin()
+        self._transaction.add({table_of(one) for one in identifiers})
+        self._transaction.decide()
+
+    def after(self) -> None:
+        """The statement is over. If it failed nobody knows whether the database had committed it."""
+        if self._transaction is not None:
+            self._transaction.committed()
+            self._transaction = None

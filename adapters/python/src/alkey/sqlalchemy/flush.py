@@ -1,0 +1,117 @@
+"""What a flush changes beside the rows that its statements name: new rows, whose keys the database may have given; the
+other tables' rows of an instance that is in several; and the rows that changed rows point at, before and after.
+
+Works on all instances of a class at once, since one at a time they cost as much as the flush. Knows no server.
+"""
+
+from __future__ import annotations
+
+from itertools import compress
+from typing import Any, NamedTuple
+
+from sqlalchemy.orm import InstanceState, UOWTransaction
+from sqlalchemy.orm.attributes import instance_state
+
+from alkey.sqlalchemy.instances import Mapped, mapping, parents_of, rows_or_tables
+from alkey.sqlalchemy.many import names_of
+from alkey.sqlalchemy.tables import Parent
+
+
+class Group(NamedTuple):
+    """Instances of one class, with what they hold, which takes time to ask for."""
+
+    states: list[InstanceState[Any]]
+    values: list[dict[str, Any]]
+
+
+def _group(states: list[InstanceState[Any]]) -> Group:
+    return Group(states, [state.dict for state in states])
+
+
+def is_by_flush(context: Any) -> bool:
+    """Whether a statement that was executed during a flush is the flush's own, for mapped instances, and not one that
+    a listener executes. Only the ORM gives its statements a cache; with none they are judged like any other."""
+    return "compiled_cache" in context.execution_options
+
+
+def changed_by_flush(context: UOWTransaction, namespace: str, rows_sent: set[bytes]) -> set[bytes]:
+    """`rows_sent`: what the flush's statements named. What it deleted, `parents_of_deleted` is asked about."""
+    changed: set[bytes] = set()
+    for mapper, states in context.mappers.items():
+        known = mapping(mapper)
+        # A new instance gets its identity only after this.
+        new = _group([state for state in states if state.key is None])
+        if new.states:
+            changed |= _rows(known, new, namespace)
+            changed |= _parents(known, new, namespace)
+        if known.parents or len(known.tables) > 1:
+            old = _group([state for state in states if state.key is not None])
+            updated = _updated(known, old, namespace, rows_sent)
+            if len(known.tables) > 1:
+                changed |= _rows(known, updated, namespace)
+            changed |= _parents(known, updated, namespace)
+    return changed
+
+
+def parents_of_deleted(instance: object, namespace: str) -> set[bytes]:
+    state: InstanceState[Any] = instance_state(instance)
+    return _parents(mapping(state.mapper), _group([state]), namespace)
+
+
+def _rows(known: Mapped, group: Group, namespace: str) -> set[bytes]:
+    """The row of each in each of its tables, or the table."""
+    rows: set[bytes] = set()
+    for table, attributes in known.tables:
+        names = names_of(table, namespace, attributes, group.values)
+        if None in names:
+            return {row for state in group.states for row in rows_or_tables(state, namespace)}
+        rows.update(filter(None, names))
+    return rows
+
+
+def _updated(known: Mapped, group: Group, namespace: str, rows_sent: set[bytes]) -> Group:
+    """Those with a row that a statement named. An instance is in a flush as soon as anything was assigned to it, or
+    to a collection of it, but its row changes only if that was something else."""
+    if not rows_sent.isdisjoint(table.any_row(namespace) for table, _ in known.tables):
+        return group
+    of_tables = [names_of(table, namespace, attributes, group.values) for table, attributes in known.tables]
+    if len(of_tables) == 1:
+        are_sent = [name in rows_sent for name in of_tables[0]]
+    else:
+        are_sent = [not rows_sent.isdisjoint(names) for names in zip(*of_tables, strict=True)]
+    if all(are_sent):
+        return group
+    return Group(list(compress(group.states, are_sent)), list(compress(group.values, are_sent)))
+
+
+def _parents(known: Mapped, group: Group, namespace: str) -> set[bytes]:
+    """What these instances point at, and pointed at before."""
+    rows: set[bytes] = set()
+    for parent, attributes in known.parents:
+        common = _common_parents(parent, attributes, group, namespace)
+        if common is None:
+            for state in group.states:
+                rows.update(parents_of(state, parent, attributes, namespace))
+        else:
+            rows |= common
+    return rows
+
+
+def _common_parents(
+    parent: Parent, attributes: tuple[str, ...], group: Group, namespace: str
+) -> set[bytes] | None:
+    """The rows that they point at, which are few if many point at the same. None: each must be looked at closely,
+    since one pointed elsewhere before, or what it points at is not known."""
+    if len(attributes) > 1:
+        return None
+    attribute = attributes[0]
+    # Of a new one all is in `committed_state`, and it pointed at nothing before.
+    if any(attribute in state.committed_state and state.key is not None for state in group.states):
+        return None
+    try:
+        keys = {values[attribute] for values in group.values}
+    except (KeyError, TypeError):
+        return None
+    keys.discard(None)
+    names = names_of(parent.named, namespace, attributes, [{attribute: key} for key in keys])
+    return None if None in names else set(filter(None, names))

@@ -1,0 +1,214 @@
+"""The life of a session's transaction, from its first statement to the database's decision.
+
+What was changed is taken from the statements as they are sent (`statements`) and from the instances after each flush
+(`flush`). RECORD is sent when a connection is about to commit or to prepare, which is after the session's last flush;
+COMMIT when the session has committed, or when its transaction ended and nobody knows. Nothing is raised but where the
+policy is to refuse the write, and then before the database was told to commit.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, Protocol
+
+from sqlalchemy import Connection
+from sqlalchemy.engine import RootTransaction
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.orm import Session, UOWTransaction
+
+from alkey.commands import Commands
+from alkey.delivery import Delivery
+from alkey.errors import NoIdentifier
+from alkey.sqlalchemy.autocommit import Immediate, commits_by_itself
+from alkey.sqlalchemy.flush import changed_by_flush, is_by_flush, parents_of_deleted
+from alkey.sqlalchemy.loads import Load
+from alkey.sqlalchemy.outer import Outer
+from alkey.sqlalchemy.statements import change_by, entered_savepoint
+from alkey.sqlalchemy.tables import named
+from alkey.transaction import Policy, Transaction
+
+
+class _Nothing:
+    pass
+
+
+# It refers to nothing.
+_NOTHING: weakref.ref[Any] = weakref.ref(_Nothing())
+
+
+class Front(Protocol):
+    """What is asked of an Alkey."""
+
+    @property
+    def commands(self) -> Commands: ...
+    @property
+    def delivery(self) -> Delivery: ...
+    @property
+    def namespace(self) -> str: ...
+    @property
+    def unavailable(self) -> Policy: ...
+
+
+class Life:
+    """One transaction of a session, on one connection or several."""
+
+    def __init__(self, alkey: Front) -> None:
+        self.alkey = alkey
+        self.namespace = alkey.namespace
+        self.transaction = self._new_transaction()
+        # Each with its database transaction, which may outlive the session's. Weak, since a session that is dropped
+        # without being closed gives back its connections only when nobody holds them.
+        self.connections: weakref.WeakKeyDictionary[Connection, weakref.ref[RootTransaction]]
+        self.connections = weakref.WeakKeyDictionary()
+        self.since_ns: int | None = None
+        self.load: Load | None = None
+        self.is_age_known = True
+        self.has_written = False
+        self._is_flushing = False
+        self._rows_sent: set[bytes] = set()
+        self._judged: weakref.ref[Any] = _NOTHING
+        self._unnamed_insert: bytes | None = None
+        self._immediate: Immediate | None = None
+
+    def _new_transaction(self) -> Transaction:
+        alkey = self.alkey
+        return Transaction(alkey.commands, alkey.delivery, alkey.namespace, alkey.unavailable)
+
+    def begin(self, connection: Connection, began_ns: int | None) -> None:
+        """The session uses a connection, in which a transaction began at that time. None: before alkey could see it."""
+        root = connection.get_transaction()
+        self.connections[connection] = _NOTHING if root is None else weakref.ref(root)
+        if began_ns is None:
+            self.is_age_known = False
+            self.load = None
+        elif self.is_age_known and (self.since_ns is None or began_ns < self.since_ns):
+            self.since_ns = began_ns
+            self.load = Load(began_ns)
+
+    def add(self, identifiers: set[bytes], connection: Connection | None) -> None:
+        if identifiers:
+            self.has_written = True
+            self.transaction.add(identifiers, self._scope(connection))
+
+    def _scope(self, connection: Connection | None) -> int:
+        """Savepoints are of a connection. What can't be told apart is in none, and is never rolled back to one."""
+        if connection is None and len(self.connections) == 1:
+            connection = next(iter(self.connections))
+        return 0 if connection is None else id(connection)
+
+    # Statements
+
+    def before_statement(self, connection: Connection, statement: str, context: Any) -> None:
+        # One statement may be sent in several batches; its parameters are of them all.
+        if self._immediate is None and context is self._judged():
+            return
+        self._judged = weakref.ref(context)
+        self._unnamed_insert = None
+        is_own = self._is_flushing and is_by_flush(context)
+        if is_own and context.isinsert and not commits_by_itself(connection):
+            # Named after the flush, when the keys are known that the database gives.
+            self.has_written = True
+            return
+        savepoint = entered_savepoint(context)
+        if savepoint is not None:
+            self.transaction.enter(savepoint, id(connection))
+        change = change_by(context, statement, self.namespace)
+        if change is None:
+            return
+        if commits_by_itself(connection):
+            if self._immediate is None:
+                self._immediate = Immediate(self._new_transaction)
+            self._immediate.before(change.identifiers)
+        if is_own:
+            self._rows_sent |= change.identifiers
+        elif change.unnamed_insert is not None:
+            is_new = self.transaction.add_new(change.unnamed_insert, self._scope(connection))
+            self._unnamed_insert = change.unnamed_insert if is_new else None
+        self.add(change.identifiers, connection)
+
+    def after_statement(self) -> None:
+        if self._immediate is not None:
+            self._immediate.after()
+
+    def after_result(self, connection: Connection, result: Any) -> None:
+        """The new rows have keys, where the database was asked for them."""
+        self._judged = _NOTHING
+        table_identifier, self._unnamed_insert = self._unnamed_insert, None
+        if table_identifier is None:
+            return
+        try:
+            keys = result.inserted_primary_key_rows
+            table = named(result.context.compiled.statement.table)
+            if any(value is None for key in keys for value in key):
+                return
+            rows = {table.row(self.namespace, key) for key in keys}
+        except (InvalidRequestError, NoIdentifier):
+            return
+        self.transaction.remove(table_identifier, self._scope(connection))
+        self.add(rows, connection)
+
+    # Savepoints, of whoever made them
+
+    def roll_back_to(self, connection: Connection, savepoint: str) -> None:
+        self.transaction.roll_back_to(savepoint, id(connection))
+
+    def release(self, connection: Connection, savepoint: str) -> None:
+        self.transaction.release(savepoint, id(connection))
+
+    # Flushes
+
+    def before_flush(self) -> None:
+        self._is_flushing = True
+        self._rows_sent = set()
+
+    def after_flush(self, session: Session, context: UOWTransaction) -> None:
+        self._is_flushing = False
+        self.add(changed_by_flush(context, self.namespace, self._rows_sent), None)
+        # Until the commit the session is private, and then those that expire hold nothing.
+        if self.load is not None and not session.expire_on_commit:
+            for instance in session.new:
+                self.load.marks(instance)
+
+    def after_failed_flush(self) -> None:
+        self._is_flushing = False
+
+    def after_delete(self, instance: object) -> None:
+        self.add(parents_of_deleted(instance, self.namespace), None)
+
+    # Ends
+
+    def before_prepare(self) -> None:
+        self.transaction.record()
+
+    def before_commit(self, connection: Connection) -> None:
+        """Raises what `Transaction.record` does. Then the database must not commit, whoever goes on."""
+        try:
+            self.transaction.decide()
+        except BaseException:
+            if not connection.closed:
+                connection.dialect.do_rollback(connection.connection)
+            raise
+
+    def committed(self) -> dict[Connection, Outer]:
+        """The session has committed. Gives what goes on in transactions that are not its own."""
+        going_on = {
+            connection: transaction
+            for connection, root in self.connections.items()
+            if (transaction := root()) is not None and transaction.is_active and not connection.closed
+        }
+        if not going_on or not self.transaction.identifiers:
+            self.transaction.committed()
+            return {}
+        handed_over, self.transaction = self.transaction, self._new_transaction()
+        connection, root = next(iter(going_on.items()))
+        return {connection: Outer(root, handed_over, self.alkey.commands, self.alkey.delivery)}
+
+    def ended(self) -> None:
+        """The session's transaction is over, and if it had committed, `committed` was called."""
+        if self._immediate is not None:
+            self._immediate.after()
+            self.transaction.committed()
+        elif self.transaction.is_deciding:
+            self.transaction.committed()
+        else:
+            self.transaction.rolled_back()

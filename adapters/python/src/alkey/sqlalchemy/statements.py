@@ -1,0 +1,279 @@
+"""What a statement changes: the rows, where its parameters name them, else the tables, and if it is text everything.
+
+It is judged as it is about to be sent, so whoever made it (a flush, a bulk operation, Core) is judged by what is true.
+How to judge a compiled statement is worked out once and kept with it. A judgement may name too much, never too little.
+
+Knows no session and no server.
+"""
+
+from __future__ import annotations
+
+import re
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Table
+from sqlalchemy.sql import operators, visitors
+from sqlalchemy.sql.ddl import CreateIndex, CreateTable, DropTable, ExecutableDDLElement
+from sqlalchemy.sql.dml import Delete, Insert, Update, UpdateBase
+from sqlalchemy.sql.elements import (
+    BinaryExpression,
+    BindParameter,
+    BooleanClauseList,
+    SavepointClause,
+    TextClause,
+)
+from sqlalchemy.sql.expression import TableClause
+from sqlalchemy.sql.selectable import TextualSelect
+
+from alkey import identifier
+from alkey.sqlalchemy.many import names_of
+from alkey.sqlalchemy.tables import Cascades, Named, Parent, cascades, named
+
+# To look at the text of statements costs as much as to judge them by their kind.
+_WORDS_THAT_ONLY_READ = re.compile(
+    r"(SELECT|VALUES|TABLE|SHOW|SET|SAVEPOINT|RELEASE|ROLLBACK|BEGIN|START|FETCH)\b", re.IGNORECASE
+)
+_WRITING_WORDS = re.compile(r"\b(INSERT|UPDATE|DELETE|MERGE)\b", re.IGNORECASE)
+_LOCK = re.compile(r"\bFOR\s+(NO\s+KEY\s+)?UPDATE\b", re.IGNORECASE)
+_COMMENT = re.compile(r"\s+|--[^\n]*(\n|$)|/\*.*?\*/|\(", re.DOTALL)
+
+
+@lru_cache(maxsize=1024)
+def text_writes(statement: str) -> bool:
+    """Whether a statement in SQL may change something: all but a SELECT without a writing CTE, and words that change no
+    rows. A semicolon within it may begin another statement."""
+    start = 0
+    while skipped := _COMMENT.match(statement, start):
+        start = skipped.end()
+    body = statement[start:].rstrip().rstrip(";")
+    if ";" in body:
+        return True
+    if re.match(r"WITH\b", body, re.IGNORECASE):
+        return _WRITING_WORDS.search(_LOCK.sub("", body)) is not None
+    return _WORDS_THAT_ONLY_READ.match(body) is None
+
+
+class Change:
+    """What one statement changes."""
+
+    def __init__(self, named_rows: set[bytes], unnamed_insert: bytes | None = None) -> None:
+        self.identifiers = named_rows
+        # A table's identifier among them that stands for new rows. Their keys are known when the database has answered.
+        self.unnamed_insert = unnamed_insert
+
+
+class Plan:
+    """How to judge a compiled statement that changes rows of a table."""
+
+    def __init__(self, table: Named, others: Sequence[Named]) -> None:
+        self.table = table
+        self.others = tuple(others)
+        self.is_insert = False
+        # For each column of the primary key the name of the parameter that says it; None: unknown rows.
+        self.key_parameters: tuple[str, ...] | None = None
+        # What the rows point at, with the names of the parameters that say so.
+        self.parents: list[tuple[Parent, tuple[str, ...]]] = []
+        # Of an update that changes the primary key: the names for the new key. Empty: not changed.
+        self.new_key_parameters: tuple[str, ...] = ()
+
+    def bind(self, bound: Mapping[Any, str]) -> None:
+        """`bound`: columns that are compared with a parameter, and its name."""
+        if self.table.key_columns and all(column in bound for column in self.table.key_columns):
+            self.key_parameters = tuple(bound[column] for column in self.table.key_columns)
+        for parent in self.table.parents:
+            if all(column in bound for column in parent.columns):
+                self.parents.append((parent, tuple(bound[column] for column in parent.columns)))
+
+    def change(self, namespace: str, parameters: Sequence[Mapping[str, Any]]) -> Change:
+        change = Change({other.any_row(namespace) for other in self.others})
+        rows = change.identifiers
+        are_told = self.key_parameters is not None
+        for names in (self.key_parameters, self.new_key_parameters):
+            if names:
+                found = names_of(self.table, namespace, names, parameters)
+                rows.update(filter(None, found))
+                are_told = are_told and None not in found
+        if not are_told:
+            any_row = self.table.any_row(namespace)
+            rows.add(any_row)
+            if self.is_insert and self.table.key_columns:
+                change.unnamed_insert = any_row
+        for parent, names in self.parents:
+            found = names_of(parent.named, namespace, names, parameters)
+            rows.update(filter(None, found))
+            for row, values in zip(found, parameters, strict=True):
+                if row is None and all(values.get(name) is not None for name in names):
+                    rows.add(parent.named.any_row(namespace))
+        return change
+
+
+_plans: weakref.WeakKeyDictionary[Any, list[Plan] | None] = weakref.WeakKeyDictionary()
+
+
+def change_by(context: Any, statement: str, namespace: str) -> Change | None:
+    """What a statement that is about to be executed changes; None: nothing."""
+    compiled = context.compiled
+    if compiled is None:
+        return Change({identifier.everything(namespace)}) if text_writes(statement) else None
+    try:
+        plans = _plans[compiled]
+    except KeyError:
+        plans = _plans[compiled] = _judged(compiled)
+    if plans is None:
+        return None
+    if not plans:
+        return Change({identifier.everything(namespace)})
+    change = plans[0].change(namespace, context.compiled_parameters or [{}])
+    for plan in plans[1:]:
+        change.identifiers |= plan.change(namespace, [{}]).identifiers
+    return change
+
+
+def entered_savepoint(context: Any) -> str | None:
+    """The name of the savepoint that a statement makes. The event for it is fired before it has one."""
+    statement = None if context.compiled is None else context.compiled.statement
+    return str(statement.ident) if isinstance(statement, SavepointClause) else None
+
+
+def _judged(compiled: Any) -> list[Plan] | None:
+    """None: it changes nothing. Empty: nobody knows what."""
+    statement = compiled.statement
+    if isinstance(statement, ExecutableDDLElement):
+        return _judged_ddl(statement)
+    if isinstance(statement, UpdateBase):
+        plans = [_plan(compiled, statement)]
+        if compiled.ctes:
+            plans += [_coarse(each) for each in _writing(statement) if each is not statement]
+        return plans
+    element = getattr(statement, "element", statement)
+    if isinstance(element, TextClause | TextualSelect):
+        return [] if text_writes(compiled.string) else None
+    if not (compiled.ctes or compiled.isinsert or compiled.isupdate or compiled.isdelete):
+        return None
+    return [_coarse(each) for each in _writing(statement)] or None
+
+
+def _judged_ddl(statement: ExecutableDDLElement) -> list[Plan] | None:
+    if isinstance(statement, CreateTable | CreateIndex):
+        return None
+    if isinstance(statement, DropTable):
+        return [Plan(named(statement.element), [])]
+    return [] if text_writes(str(getattr(statement, "statement", ""))) else None
+
+
+def _writing(statement: Any) -> Iterator[UpdateBase]:
+    for each in visitors.iterate(statement):
+        if isinstance(each, UpdateBase):
+            yield each
+
+
+def _tables(statement: Any) -> list[TableClause]:
+    """The tables that it changes: one, but for MySQL's UPDATE of a join."""
+    table = statement.table
+    if isinstance(table, TableClause):
+        return [table]
+    return [each for each in visitors.iterate(table) if isinstance(each, TableClause)]
+
+
+def _coarse(statement: UpdateBase) -> Plan:
+    first, *more = _tables(statement)
+    reached = cascades(first)
+    others: list[Named] = []
+    if reached is not None and not isinstance(statement, Insert | Update):
+        others += reached.on_delete
+    if reached is not None and not isinstance(statement, Insert | Delete):
+        others += reached.on_update
+    return Plan(named(first), [*map(named, more), *others])
+
+
+def _plan(compiled: Any, statement: UpdateBase) -> Plan:
+    first, *more = _tables(statement)
+    table = named(first)
+    reached = cascades(first)
+    if more:
+        return _coarse(statement)
+    if isinstance(statement, Insert):
+        # With a clause after the values, or another verb, rows are changed that were there. REPLACE deletes them.
+        if not compiled.string.startswith("INSERT INTO"):
+            return Plan(table, [] if reached is None else [*reached.on_delete, *reached.on_update])
+        if re.search(r"\bON (CONFLICT|DUPLICATE)\b", compiled.string):
+            return Plan(table, [] if reached is None else reached.on_update)
+        plan = Plan(table, [])
+        if statement.select is None:
+            plan.is_insert = True
+            plan.key_parameters = table.key_names or None
+            plan.parents = [(parent, parent.column_names) for parent in table.parents]
+        return plan
+    if isinstance(statement, Delete):
+        plan = Plan(table, reached.on_delete if reached else [])
+        plan.bind(_bound(compiled, statement))
+        return plan
+    if isinstance(statement, Update):
+        return _plan_of_update(compiled, statement, table, reached)
+    return _coarse(statement)
+
+
+def _plan_of_update(compiled: Any, statement: Update, table: Named, reached: Cascades | None) -> Plan:
+    written = _written_columns(compiled, statement)
+    plan = Plan(
+        table, reached.on_update if reached and (written is None or _is_pointed_at(table, written)) else []
+    )
+    if written is None or any(name in written and name not in compiled.binds for name in table.key_names):
+        return plan
+    plan.bind(_bound(compiled, statement))
+    if plan.key_parameters is not None and not written.isdisjoint(table.key_names):
+        # A parameter that has a column's name is what the column becomes: SQLAlchemy reserves these names.
+        old_and_new = zip(plan.key_parameters, table.key_names, strict=True)
+        plan.new_key_parameters = tuple(new if new in written else old for old, new in old_and_new)
+    return plan
+
+
+def _written_columns(compiled: Any, statement: Update) -> set[str] | None:
+    """The names of the columns after SET, as far as they can be told."""
+    written = set(compiled.column_keys or ())
+    values = getattr(statement, "_values", None) or {}
+    ordered = getattr(statement, "_ordered_values", None) or ()
+    for column in [*values, *(column for column, _ in ordered)]:
+        name = column if isinstance(column, str) else getattr(column, "key", None)
+        if name is None:
+            return None
+        written.add(name)
+    return written or None
+
+
+def _is_pointed_at(table: Named, written: set[str]) -> bool:
+    """Whether a foreign key may point at one of these columns."""
+    return isinstance(table.table, Table) and any(
+        element.column.key in written
+        for child in table.table.metadata.tables.values()
+        for constraint in child.foreign_key_constraints
+        for element in constraint.elements
+        if element.target_fullname.startswith(table.table.fullname + ".")
+    )
+
+
+def _bound(compiled: Any, statement: Any) -> dict[Any, str]:
+    """The columns that WHERE binds to one value, with the name of the parameter that holds it."""
+    bound = {}
+    if statement.whereclause is not None:
+        for column, bind in _comparisons(statement.whereclause):
+            name = compiled.bind_names.get(bind) or (bind.key if bind.key in compiled.binds else None)
+            if name is not None:
+                bound[column] = name
+    return bound
+
+
+def _comparisons(clause: Any) -> Iterator[tuple[Any, BindParameter[Any]]]:
+    """The comparisons that must all hold. One that is left out makes what is named no smaller than it is."""
+    if isinstance(clause, BooleanClauseList) and clause.operator is operators.and_:
+        for each in clause.clauses:
+            yield from _comparisons(each)
+    elif (
+        isinstance(clause, BinaryExpression)
+        and clause.operator is operators.eq
+        and isinstance(clause.right, BindParameter)
+    ):
+        yield clause.left, clause.right

@@ -1,0 +1,146 @@
+"""Fixtures of all tests: real servers, real clients, a namespace of its own for each test."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+import sqlalchemy as sa
+import valkey
+from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import NullPool
+
+from alkey import Alkey
+from harness import Postgres, RedisServer
+from link import Link
+from models import Base
+from watch import Watch
+
+# For the programs that tests start: the same that pyproject.toml tells pytest.
+HERE = Path(__file__).parent
+os.environ["PYTHONPATH"] = os.pathsep.join((str(HERE.parent / "src"), str(HERE)))
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[RedisServer]:
+    """One for all tests that do it no harm."""
+    running = RedisServer()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def own_server() -> Iterator[Callable[..., RedisServer]]:
+    """Starts a server for this test alone, to kill, to pause or to configure: `own_server(lease_ms=200)`."""
+    started: list[RedisServer] = []
+
+    def start(**options: Any) -> RedisServer:
+        started.append(RedisServer(**options))
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.close()
+
+
+@pytest.fixture
+def link(server: RedisServer) -> Iterator[Link]:
+    """A way to the server of all tests, to be broken."""
+    way = Link(server.port)
+    yield way
+    way.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    running = Postgres()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def namespace() -> str:
+    """A namespace that no other test uses."""
+    return f"alkey{{test{next(_numbers)}}}"
+
+
+@pytest.fixture
+def client(server: RedisServer) -> Iterator[redis.Redis]:
+    with server.client() as connected:
+        yield connected
+
+
+@pytest.fixture(params=["redis", "valkey"])
+def any_client(request: pytest.FixtureRequest, server: RedisServer) -> Iterator[Any]:
+    """The client of redis-py, then that of valkey-py, each as its authors made it."""
+    kind = {"redis": redis.Redis, "valkey": valkey.Valkey}[request.param]
+    with kind(host="127.0.0.1", port=server.port) as connected:
+        yield connected
+
+
+@pytest.fixture
+def pg_engine(postgres: Postgres) -> Iterator[sa.Engine]:
+    """An engine on a database that no other test uses."""
+    name = f"test{next(_numbers)}"
+    admin = sa.create_engine(postgres.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE template0"))
+    engine = sa.create_engine(sa.make_url(postgres.url).set(database=name))
+    yield engine
+    engine.dispose()
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+@pytest.fixture
+def sqlite_engine(tmp_path: Any) -> Iterator[sa.Engine]:
+    """SQLite in a file, with foreign keys and with savepoints that work, which take some words to its driver."""
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/db")
+
+    @sa.event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest) -> sa.Engine:
+    """Either database."""
+    chosen: sa.Engine = request.getfixturevalue(
+        {"sqlite": "sqlite_engine", "postgresql": "pg_engine"}[request.param]
+    )
+    return chosen
+
+
+@pytest.fixture
+def alkey(client: redis.Redis, namespace: str) -> Alkey:
+    return Alkey(client, namespace)
+
+
+@pytest.fixture
+def sessions(engine: sa.Engine, alkey: Alkey) -> sessionmaker[Session]:
+    """Sessions that are bound, on either database, with the tables of `models`."""
+    Base.metadata.create_all(engine)
+    bound = sessionmaker(engine)
+    alkey.bind(bound)
+    return bound
+
+
+@pytest.fixture
+def watch(client: redis.Redis, namespace: str) -> Watch:
+    return Watch(client, namespace)

@@ -1,0 +1,34 @@
+"""A client that remembers what it was asked, and one that can be cut off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+
+class Spy(redis.Redis):
+    """It sends what it is asked, unless it is cut off: then nothing arrives anywhere."""
+
+    asked: list[tuple[Any, ...]]
+    is_cut_off = False
+
+    def execute_command(self, *arguments: Any, **options: Any) -> Any:
+        self.asked.append(arguments)
+        if self.is_cut_off:
+            raise redis.ConnectionError("cut off")
+        return super().execute_command(*arguments, **options)
+
+    def names(self) -> list[str]:
+        """The names of the commands that were asked, since the last call."""
+        names = [str(arguments[0]) for arguments in self.asked]
+        self.asked.clear()
+        return names
+
+
+def spy(port: int, **options: Any) -> Spy:
+    client = Spy(host="127.0.0.1", port=port, retry=Retry(NoBackoff(), 0), **options)
+    client.asked = []
+    return client

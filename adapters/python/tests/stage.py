@@ -1,0 +1,156 @@
+"""Readers and writers who act at the same time on PostgreSQL, share a cache that never forgets, and judge what they get.
+
+Each row has a number that each commit raises by one. A reader asks the database for the number, then reads through the
+cache: a hit with a lower number is stale, and one with a number that the database never had was never committed. So the
+verdict depends on no clock. A value that came from the database itself is not judged.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from models import Base, User
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session, sessionmaker
+
+from alkey import Alkey, Unavailable
+from harness import wait_until
+
+ROWS = 8
+
+
+class Tally:
+    """What happened so far."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.reads = self.hits = self.commits = self.refused = self.unknown = 0
+        self.stale: list[str] = []
+        self.failures: list[BaseException] = []
+
+    def count(self, **numbers: int) -> None:
+        with self.lock:
+            for name, number in numbers.items():
+                setattr(self, name, getattr(self, name) + number)
+
+    def __str__(self) -> str:
+        share = 100 * self.hits // max(self.reads, 1)
+        return (
+            f"{self.reads} strict reads, hits {share} %; "
+            f"{self.commits} commits, {self.refused} refused, {self.unknown} of unknown outcome; {len(self.stale)} stale"
+        )
+
+
+class Stage:
+    """Who acts, until `act` is left."""
+
+    def __init__(self, engine: sa.Engine, make_alkey: Callable[..., Alkey], seed: int) -> None:
+        self.engine = engine
+        self.make_alkey = make_alkey
+        self.cache: dict[str, int] = {}
+        self.tally = Tally()
+        self.end = threading.Event()
+        self.seed = seed
+        Base.metadata.create_all(engine)
+        with Session(engine) as session:
+            session.add_all([User(id=number) for number in range(ROWS)])
+            session.commit()
+
+    @contextmanager
+    def act(self, readers: int = 3, writers: int = 2, **writer_options: Any) -> Iterator[Tally]:
+        actors = [(self._read, {})] * readers + [(self._write, writer_options)] * writers
+        threads = [
+            threading.Thread(target=self._run, args=(act, random.Random(f"{self.seed} {number}"), options))
+            for number, (act, options) in enumerate(actors)
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            yield self.tally
+        finally:
+            self.end.set()
+            for thread in threads:
+                thread.join()
+            print(f"seed {self.seed}: {self.tally}")
+        assert self.tally.failures == []
+        assert self.tally.stale[:5] == []
+
+    def go_on(self, hits: int = 200, commits: int = 20) -> None:
+        """Until there were so many more."""
+        hits_before, commits_before = self.tally.hits, self.tally.commits
+
+        def is_enough() -> bool:
+            assert not self.tally.failures, self.tally.failures
+            return self.tally.hits >= hits_before + hits and self.tally.commits >= commits_before + commits
+
+        wait_until(f"there are {hits} more hits and {commits} more commits: {self.tally}", is_enough)
+
+    def _run(self, act: Callable[..., None], dice: random.Random, options: dict[str, Any]) -> None:
+        try:
+            act(dice, **options)
+        except BaseException as error:
+            self.tally.failures.append(error)
+
+    def _read(self, dice: random.Random) -> None:
+        alkey = self.make_alkey()
+        fresh = sessionmaker(self.engine)
+        snapshot = sessionmaker(self.engine.execution_options(isolation_level="REPEATABLE READ"))
+        alkey.bind(fresh)
+        alkey.bind(snapshot)
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as truth:
+
+            def committed(number: int) -> int:
+                return int(truth.execute(sa.select(User.visits).where(User.id == number)).scalar_one())
+
+            while not self.end.is_set():
+                number = dice.randrange(ROWS)
+                with (snapshot if dice.random() < 0.5 else fresh)() as session:
+                    # An object and a snapshot that may be older than the key.
+                    user = session.get(User, number) if dice.random() < 0.5 else None
+                    if user is not None:
+                        self.end.wait(dice.random() * 0.02)
+                    floor = committed(number)
+                    loads: list[int] = []
+
+                    def load(session: Session = session, number: int = number, loads: list[int] = loads) -> int:
+                        loads.append(1)
+                        return session.get_one(User, number).visits + 1
+
+                    part = alkey.row("users", number) if user is None else user
+                    value = alkey.cached(self.cache, part, load=load, session=session)
+                if loads:
+                    self.tally.count(reads=1)
+                    continue
+                self.tally.count(reads=1, hits=1)
+                # One was added, since a dict's None is a miss and 0 would be no less a number.
+                if not floor <= value - 1 <= committed(number):
+                    self.tally.stale.append(f"row {number} is {floor}, and the cache gave {value - 1}")
+
+    def _write(self, dice: random.Random, engine: sa.Engine | None = None, alkey: Alkey | None = None) -> None:
+        writer = alkey or self.make_alkey(unavailable="raise")
+        sessions = sessionmaker(engine or self.engine)
+        writer.bind(sessions)
+        while not self.end.is_set():
+            self.end.wait(dice.random() * 0.1)
+            with sessions() as session:
+                try:
+                    number = dice.randrange(ROWS)
+                    user = session.get_one(User, number, with_for_update=True)
+                    user.visits += 1
+                    # Its own change is nobody else's.
+                    writer.cached(self.cache, user, load=lambda user=user: user.visits + 1, session=session)
+                    session.flush()
+                    if dice.random() < 0.2:
+                        session.rollback()
+                        continue
+                    session.commit()
+                    self.tally.count(commits=1)
+                except Unavailable:
+                    self.tally.count(refused=1)
+                except DBAPIError:
+                    self.tally.count(unknown=1)

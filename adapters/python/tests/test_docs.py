@@ -1,0 +1,60 @@
+"""The examples of README.md and docs/ are run, each page from its top to its end in one program."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from harness import RedisServer
+
+PACKAGE = Path(__file__).parents[1]
+PAGES = ["README.md", *sorted(str(page.relative_to(PACKAGE)) for page in (PACKAGE / "docs").glob("*.md"))]
+BLOCK = re.compile(r"(?:<!-- file: (\S+) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
+
+
+def blocks(page: str) -> list[tuple[str, str, str]]:
+    return BLOCK.findall((PACKAGE / page).read_text())
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if any(kind == "python" for _, kind, _ in blocks(page))])
+def test_a_page_s_examples_run(page: str, server: RedisServer, tmp_path: Path) -> None:
+    # Patient, since a machine that runs tests may be busy. Another database for each page.
+    url = f"redis://127.0.0.1:{server.port}/{5 + PAGES.index(page)}?socket_timeout=60"
+    program = ""
+    for name, kind, text in blocks(page):
+        text = text.replace("redis://localhost:6379", url)
+        if name:
+            (tmp_path / name).write_text(text)
+        elif kind == "python":
+            program += text
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program],
+        cwd=tmp_path,
+        env={"REDIS_URL": url, "PYTHONPATH": f"{tmp_path}:{PACKAGE / 'src'}", "PATH": "/usr/bin:/bin"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_links_lead_somewhere() -> None:
+    for page in PAGES:
+        text = (PACKAGE / page).read_text()
+        for target in re.findall(r"\]\(([^)#]+)", text):
+            assert ((PACKAGE / page).parent / target).exists(), f"{page}: {target}"
+
+
+def test_every_option_is_told() -> None:
+    import inspect
+
+    from alkey import Alkey
+
+    text = (PACKAGE / "docs" / "options.md").read_text()
+    for name in inspect.signature(Alkey).parameters:
+        assert f"`{name}`" in text
+    for name in vars(Alkey):
+        assert name.startswith("_") or name in text
