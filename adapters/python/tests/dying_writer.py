@@ -1,7 +1,7 @@
 """A writer in a process of its own, to be killed and frozen: `dying_writer.py POSTGRES REDIS SEED [dies]`.
 
-It writes over and over. With `dies` each transaction is in a child, which kills itself between the database's commit and
-ALKEY.COMMIT.
+It writes over and over. With `dies` each transaction is in a child, which kills itself between the database's commit
+and ALKEY.COMMIT.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import time
 from typing import Any
 
 import sqlalchemy as sa
-from models import User
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import sessionmaker
 
 from alkey import Alkey, Unavailable
+from models import User
 from stage import ROWS
 
 
@@ -47,7 +47,7 @@ def main(postgres: str, redis: str, seed: str, dies: bool) -> None:
             child = os.fork()
             if child == 0:
                 alkey = Alkey(redis, unavailable="raise")
-                alkey.delivery.commit = die  # type: ignore[method-assign]
+                vars(alkey.delivery)["commit"] = die
                 write(sa.create_engine(postgres), alkey, random.Random(child_seed))
                 os._exit(0)
             _, status = os.waitpid(child, 0)
@@ -59,4 +59,4 @@ def main(postgres: str, redis: str, seed: str, dies: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4], dies="dies" in sys.argv)
+    main(sys.argv[1], sys.argv[2], sys.argv[3], "dies" in sys.argv)

@@ -9,6 +9,12 @@ import contextlib
 import socket
 import threading
 
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from harness import DEADLINE_S
+
 
 class Link:
     """Passes on what goes from its own port to the server's, and back."""
@@ -22,6 +28,10 @@ class Link:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         threading.Thread(target=self._accept, name="link", daemon=True).start()
+
+    def client(self) -> redis.Redis:
+        """One that goes this way, and neither sleeps nor tries again."""
+        return redis.Redis(port=self.port, retry=Retry(NoBackoff(), 0), socket_timeout=DEADLINE_S)
 
     def lose_the_answer_to(self, command: bytes) -> None:
         """The next such command arrives, and instead of its answer comes the end of the connection."""

@@ -19,7 +19,7 @@ class Spy(redis.Redis):
         self.asked.append(arguments)
         if self.is_cut_off:
             raise redis.ConnectionError("cut off")
-        return super().execute_command(*arguments, **options)
+        return super().execute_command(*arguments, **options)  # type: ignore[no-untyped-call]
 
     def names(self) -> list[str]:
         """The names of the commands that were asked, since the last call."""

@@ -1,4 +1,4 @@
-"""Readers and writers who act at the same time on PostgreSQL, share a cache that never forgets, and judge what they get.
+"""Readers and writers who act at once on PostgreSQL, share a cache that never forgets, and judge what they get.
 
 Each row has a number that each commit raises by one. A reader asks the database for the number, then reads through the
 cache: a hit with a lower number is stale, and one with a number that the database never had was never committed. So the
@@ -11,15 +11,16 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
-from models import Base, User
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from alkey import Alkey, Unavailable
 from harness import wait_until
+from models import Base, User
 
 ROWS = 8
 
@@ -42,7 +43,8 @@ class Tally:
         share = 100 * self.hits // max(self.reads, 1)
         return (
             f"{self.reads} strict reads, hits {share} %; "
-            f"{self.commits} commits, {self.refused} refused, {self.unknown} of unknown outcome; {len(self.stale)} stale"
+            f"{self.commits} commits, {self.refused} refused, {self.unknown} of unknown outcome; "
+            f"{len(self.stale)} stale"
         )
 
 
@@ -63,7 +65,9 @@ class Stage:
 
     @contextmanager
     def act(self, readers: int = 3, writers: int = 2, **writer_options: Any) -> Iterator[Tally]:
-        actors = [(self._read, {})] * readers + [(self._write, writer_options)] * writers
+        actors: list[tuple[Callable[..., None], dict[str, Any]]] = []
+        actors += [(self._read, {})] * readers
+        actors += [(self._write, writer_options)] * writers
         threads = [
             threading.Thread(target=self._run, args=(act, random.Random(f"{self.seed} {number}"), options))
             for number, (act, options) in enumerate(actors)
@@ -93,7 +97,7 @@ class Stage:
     def _run(self, act: Callable[..., None], dice: random.Random, options: dict[str, Any]) -> None:
         try:
             act(dice, **options)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the test fails by it
             self.tally.failures.append(error)
 
     def _read(self, dice: random.Random) -> None:
@@ -117,7 +121,9 @@ class Stage:
                     floor = committed(number)
                     loads: list[int] = []
 
-                    def load(session: Session = session, number: int = number, loads: list[int] = loads) -> int:
+                    def load(
+                        session: Session = session, number: int = number, loads: list[int] = loads
+                    ) -> int:
                         loads.append(1)
                         return session.get_one(User, number).visits + 1
 
@@ -131,7 +137,9 @@ class Stage:
                 if not floor <= value - 1 <= committed(number):
                     self.tally.stale.append(f"row {number} is {floor}, and the cache gave {value - 1}")
 
-    def _write(self, dice: random.Random, engine: sa.Engine | None = None, alkey: Alkey | None = None) -> None:
+    def _write(
+        self, dice: random.Random, engine: sa.Engine | None = None, alkey: Alkey | None = None
+    ) -> None:
         writer = alkey or self.make_alkey(unavailable="raise")
         sessions = sessionmaker(engine or self.engine)
         writer.bind(sessions)
@@ -143,7 +151,7 @@ class Stage:
                     user = session.get_one(User, number, with_for_update=True)
                     user.visits += 1
                     # Its own change is nobody else's.
-                    writer.cached(self.cache, user, load=lambda user=user: user.visits + 1, session=session)
+                    writer.cached(self.cache, user, load=partial(getattr, user, "visits"), session=session)
                     session.flush()
                     if dice.random() < 0.2:
                         session.rollback()

@@ -5,16 +5,18 @@ from __future__ import annotations
 import gc
 
 import sqlalchemy as sa
-from models import Base, User
-from spy import spy
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
-from watch import Watch
 
 from alkey import Alkey
 from harness import RedisServer
+from models import Base, User
+from spy import spy
+from watch import Watch
 
 
-def test_each_of_many_that_live_shortly_is_bound(sqlite_engine: sa.Engine, alkey: Alkey, watch: Watch) -> None:
+def test_each_of_many_that_live_shortly_is_bound(
+    sqlite_engine: sa.Engine, alkey: Alkey, watch: Watch
+) -> None:
     """A new session, or maker, is often where an old one was in memory."""
     Base.metadata.create_all(sqlite_engine)
     for number in range(40):

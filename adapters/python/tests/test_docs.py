@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from harness import RedisServer
 
 PACKAGE = Path(__file__).parents[1]
@@ -19,7 +20,9 @@ def blocks(page: str) -> list[tuple[str, str, str]]:
     return BLOCK.findall((PACKAGE / page).read_text())
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if any(kind == "python" for _, kind, _ in blocks(page))])
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if any(kind == "python" for _, kind, _ in blocks(page))]
+)
 def test_a_page_s_examples_run(page: str, server: RedisServer, tmp_path: Path) -> None:
     # Patient, since a machine that runs tests may be busy. Another database for each page.
     url = f"redis://127.0.0.1:{server.port}/{5 + PAGES.index(page)}?socket_timeout=60"

@@ -8,8 +8,6 @@ from typing import Any, Literal
 import pytest
 import redis
 import sqlalchemy as sa
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from alkey import Alkey, Unavailable
 from harness import DEADLINE_S, LEASE_MS_LONG, pending
@@ -21,8 +19,7 @@ Policy = Literal["deliver", "raise"]
 
 
 def alkey_over(link: Link, namespace: str, unavailable: Policy) -> Alkey:
-    client = redis.Redis(port=link.port, retry=Retry(NoBackoff(), 0), socket_timeout=DEADLINE_S)
-    return Alkey(client, namespace, unavailable=unavailable, lease_ms=LEASE_MS_LONG)
+    return Alkey(link.client(), namespace, unavailable=unavailable, lease_ms=LEASE_MS_LONG)
 
 
 def test_deliver_goes_on_when_the_answer_to_record_is_lost(

@@ -79,7 +79,8 @@ DIFFERENT: list[tuple[Any, ...]] = [
     (1,), (True,), ("1",), (b"1",), (1.0,), (Decimal(1),), (Decimal("1.0"),), (Fraction(1),), (complex(1),), (-1,),
     (Color.RED,), (Shade.RED,), (Size.RED,), (Rights.READ,), (Rights.READ | Rights.WRITE,),
     (0,), (False,), (0.0,), (-0.0,), (float("nan"),), (float("inf"),), (10**30,), (Decimal("NaN"),),
-    ("a/b",), ("a", "b"), (["a", "b"],), (("a", "b"),), ([["a"], "b"],), ("ab",), ("--",), ("\ud800",), (Text("ab"),), (Markup("ab"),),
+    ("a/b",), ("a", "b"), (["a", "b"],), (("a", "b"),), ([["a"], "b"],), ("ab",), ("--",), ("\ud800",),
+    (Text("ab"),), (Markup("ab"),),
     ({"a": 1, "b": 2},), ({"a": 2, "b": 1},), ([("a", 1), ("b", 2)],), ({1: 2},), ({"1": 2},), ({(1,): 2},),
     ({1, 2},), ({"1", 2},), ([1, 2],), ([2, 1],),
     (Point(1, 2),), (Point(2, 1),), (Point("1", 2),), (Vector(1, 2),), (Pair(1, 2),), (1, 2),
@@ -195,7 +196,10 @@ def test_two_lists_have_the_same_encoding_if_they_are_the_same(one: list[Any], o
     assert form(*one) == form(*one)
 
 
-@given(st.lists(st.text(alphabet="a1:;@ls\x00", max_size=4) | st.lists(st.text(alphabet="a1:;@ls", max_size=4), max_size=3), max_size=4),
-       st.lists(st.text(alphabet="a1:;@ls\x00", max_size=4) | st.lists(st.text(alphabet="a1:;@ls", max_size=4), max_size=3), max_size=4))  # fmt: skip
+tricky = st.text(alphabet="a1:;@ls\x00", max_size=4)
+tricky_lists = st.lists(tricky | st.lists(tricky, max_size=3), max_size=4)
+
+
+@given(tricky_lists, tricky_lists)
 def test_text_that_looks_like_the_encoding_is_told_apart(one: list[Any], other: list[Any]) -> None:
     assert (form(*one) == form(*other)) == (one == other)

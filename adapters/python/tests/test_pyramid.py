@@ -140,8 +140,20 @@ def test_strict_pages_are_cached_when_they_are_settled(
 
 
 def test_the_settings(model: Model, settings: dict[str, str], namespace: str, tmp_path: Path) -> None:
-    more = {"alkey.strict": "yes", "alkey.unavailable": "raise", "alkey.replica_lag_ms": "7", "alkey.lease_ms": "1000"}
-    expected = {"db": 4, "connections": 20, "strict": False, "unavailable": "deliver", "namespace": namespace, "lag": 0}
+    more = {
+        "alkey.strict": "yes",
+        "alkey.unavailable": "raise",
+        "alkey.replica_lag_ms": "7",
+        "alkey.lease_ms": "1000",
+    }
+    expected = {
+        "db": 4,
+        "connections": 20,
+        "strict": False,
+        "unavailable": "deliver",
+        "namespace": namespace,
+        "lag": 0,
+    }
     assert application(model, settings, tmp_path).get("/").json == expected
     expected |= {"strict": True, "unavailable": "raise", "lag": 7}
     assert application(model, settings | more, tmp_path).get("/").json == expected
@@ -158,14 +170,22 @@ def test_settings_come_before_the_environment(
 
 
 def test_the_sessions_are_those_of_pyramid_basemodel_by_default(
-    model: Model, settings: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, client: redis.Redis
+    model: Model,
+    settings: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    client: redis.Redis,
 ) -> None:
     del settings["alkey.session_cls"]
-    with pytest.raises(ImportError, match="can't bind to 'pyramid_basemodel.Session': expected the setting alkey.session"):
+    with pytest.raises(
+        ImportError, match="can't bind to 'pyramid_basemodel.Session': expected the setting alkey.session"
+    ):
         application(model, settings, tmp_path)
     monkeypatch.setitem(sys.modules, "pyramid_basemodel", model)
     app = application(model, settings, tmp_path)
-    watching = Alkey(redis.Redis(port=client.connection_pool.connection_kwargs["port"], db=4), settings["alkey.namespace"])
+    watching = Alkey(
+        redis.Redis(port=client.connection_pool.connection_kwargs["port"], db=4), settings["alkey.namespace"]
+    )
     before = watching.key(watching.row("users", 1))
     app.post("/1", {"name": "eve"})
     assert watching.key(watching.row("users", 1)) != before

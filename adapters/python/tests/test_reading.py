@@ -139,7 +139,7 @@ def bulk(session: Session) -> None:
 
 
 def core(session: Session) -> None:
-    session.execute(sa.insert(User.__table__).values(id=9, visits=0))
+    session.execute(sa.insert(Base.metadata.tables["users"]).values(id=9, visits=0))
 
 
 def raw(session: Session) -> None:

@@ -14,12 +14,15 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from harness import RedisServer
 from test_docs import blocks
 
 PACKAGE = Path(__file__).parents[1]
 
-pytestmark = pytest.mark.skipif("ALKEY_TEST_WHEEL" not in os.environ, reason="it installs packages: ALKEY_TEST_WHEEL=1")
+pytestmark = pytest.mark.skipif(
+    "ALKEY_TEST_WHEEL" not in os.environ, reason="it installs packages: ALKEY_TEST_WHEEL=1"
+)
 
 
 def run(*command: str | Path) -> None:

@@ -26,7 +26,7 @@ log = logging.getLogger("alkey")
 def alkey_of(
     client: Client,
     namespace: str = "alkey",
-    strict: bool = False,  # noqa: FBT001, FBT002
+    strict: bool = False,
     unavailable: Literal["deliver", "raise"] = "deliver",
     lease_ms: int | None = None,
     replica_lag_ms: int = 0,

@@ -115,7 +115,7 @@ _flights_lock = threading.Lock()
 
 def _land() -> None:
     """In a child after a fork: who flew did so in its parent."""
-    global _flights_lock  # noqa: PLW0603
+    global _flights_lock
     _flights.clear()
     _flights_lock = threading.Lock()
 

@@ -71,6 +71,9 @@ class Lookup(NamedTuple):
         return self.why_private is None
 
 
+_Lookup = tuple[str, int | None, int, WhyPrivate | None]
+
+
 class Alkey:
     """Cache keys of one namespace on one server.
 
@@ -153,12 +156,11 @@ class Alkey:
 
     def key(self, *parts: object, session: Any = None) -> str:
         """The key to store under what is made of `parts`: a private one if it may not be shared."""
-        return self.lookup(*parts, session=session).key
+        return self._ask(encode(parts, self._identify), session)[0]
 
     def lookup(self, *parts: object, session: Any = None) -> Lookup:
         """The key, and why it is private if it is. `session` is the one that has read, or will read, the database."""
-        encoded = encode(parts, self._identify)
-        return self._strict(encoded, session) if self.strict else self._relaxed(encoded)
+        return Lookup(*self._ask(encode(parts, self._identify), session))
 
     @overload
     def cached(
@@ -190,17 +192,23 @@ class Alkey:
         if load is None:
             return decorated(self, cache, parts, ttl)
         encoded = encode(parts, self._identify)
-        if not self.strict:
-            return fetch(cache, self._relaxed(encoded), load, ttl, lambda: True)
+        found = Lookup(*self._ask(encoded, session))
+        _, _, things = encoded
 
         def may_store() -> bool:
             # `load` may have changed something, and have read its own change.
-            return self._orm is None or not self._orm.reading_of(session, encoded.things).is_private
+            return (
+                not self.strict or self._orm is None or not self._orm.reading_of(session, things).is_private
+            )
 
-        return fetch(cache, self._strict(encoded, session), load, ttl, may_store)
+        return fetch(cache, found, load, ttl, may_store)
 
-    def _strict(self, encoded: Encoded, session: Any) -> Lookup:
+    # A key is asked for in each request, so what is passed on here are plain tuples: the fields of a Lookup.
+
+    def _ask(self, encoded: Encoded, session: Any) -> _Lookup:
         identifiers, value, things = encoded
+        if not self.strict:
+            return self._relaxed([*identifiers, b"--", value])
         since_ns: int | None = None
         orm = self._orm or self._imported_orm()
         if orm is not None:
@@ -215,17 +223,17 @@ class Alkey:
         if self._is_away:
             self._answered()
         if settled_ms is None or settled_ms >= age:
-            return Lookup(key, settled_ms, age, None)
+            return key, settled_ms, age, None
         return _private(_IN_FLIGHT if settled_ms < 0 else _CHANGED, settled_ms, age)
 
-    def _relaxed(self, encoded: Encoded) -> Lookup:
+    def _relaxed(self, parts: list[bytes]) -> _Lookup:
         try:
-            key = self.commands.key([*encoded.identifiers, b"--", encoded.value])
+            key = self.commands.key(parts)
         except Unavailable as error:
             return self._unanswered(error)
         if self._is_away:
             self._answered()
-        return Lookup(key, None, 0, None)
+        return key, None, 0, None
 
     def _identify(self, thing: object) -> Sequence[bytes]:
         orm = self._orm or self._imported_orm()
@@ -239,7 +247,7 @@ class Alkey:
 
     # One line in the log for each time that the server is away, not one for each request.
 
-    def _unanswered(self, error: Unavailable) -> Lookup:
+    def _unanswered(self, error: Unavailable) -> _Lookup:
         if not self._is_away:
             self._is_away = True
             log.warning("nothing is cached until the server answers: %s", error)
@@ -250,6 +258,6 @@ class Alkey:
         log.info("the server answers again")
 
 
-def _private(why: WhyPrivate, settled_ms: int | None = None, age: int = 0) -> Lookup:
+def _private(why: WhyPrivate, settled_ms: int | None = None, age: int = 0) -> _Lookup:
     # As long as the server's keys.
-    return Lookup(_PRIVATE + secrets.token_hex(28), settled_ms, age, why)
+    return _PRIVATE + secrets.token_hex(28), settled_ms, age, why

@@ -19,7 +19,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from alkey.errors import NoCanonicalForm
@@ -47,14 +47,9 @@ _VERSION = b"1"
 _ONE = b"@1;"
 
 
-class Encoded(NamedTuple):
-    """An argument list, as it goes to the server."""
-
-    identifiers: list[bytes]
-    """In the order of their places, nested ones included. Repeats are repeated."""
-    value: bytes
-    things: list[object]
-    """The arguments that the identifiers were taken from by `identify`."""
+Encoded = tuple[list[bytes], bytes, list[object]]
+"""An argument list, as it goes to the server: its identifiers in the order of their places, nested ones included and
+repeats repeated; its value; and the arguments that the identifiers were taken from by `identify`."""
 
 
 def encode(parts: Iterable[object], identify: Identify) -> Encoded:
@@ -65,7 +60,7 @@ def encode(parts: Iterable[object], identify: Identify) -> Encoded:
         raise NoCanonicalForm(
             "a part is nested too deeply, or holds itself: expected a value that ends"
         ) from None
-    return Encoded(encoder.identifiers, value, encoder.things)
+    return encoder.identifiers, value, encoder.things
 
 
 class _Encoder:
@@ -184,7 +179,7 @@ def _float(number: float) -> bytes:
 
 
 def _datetime(moment: datetime) -> bytes:
-    # `fold` tells the two hours apart that a clock set back shows alike. The zone's name is not in the key, its offset is.
+    # `fold` tells the two hours apart that a clock set back shows alike. Of a zone the offset is told, not the name.
     return _sized(b"M", f"{moment.isoformat()}/{moment.fold}".encode())
 
 

@@ -49,8 +49,8 @@ def is_identifier(text: str) -> bool:
         return False
     if not _WHOLE.fullmatch(text):
         raise ValueError(
-            f"{text!r} is not an identifier: expected alkey:TABLE#ROW, alkey:TABLE#*, or alkey:*#*. Text of users, which "
-            "may look like one, is to be in a list: [text]"
+            f"{text!r} is not an identifier: expected alkey:TABLE#ROW, alkey:TABLE#*, or alkey:*#*. "
+            "Text of users, which may look like one, is to be in a list: [text]"
         )
     return True
 

@@ -147,7 +147,8 @@ def bind(alkey: Front, target: Any) -> None:
 
 
 def lives_of(session: Session) -> Collection[Life]:
-    return session.info.get(_LIVES, _NO_LIVES).values()
+    lives: dict[Binding, Life] = session.info.get(_LIVES, _NO_LIVES)
+    return lives.values()
 
 
 def is_in_outer(session: Session) -> bool:

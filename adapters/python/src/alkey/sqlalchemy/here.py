@@ -1,5 +1,5 @@
-"""The sessions that this thread, or this task of asyncio, has used and not ended: who asks for a key and names no session
-will most likely read by one of them, or has read by one already.
+"""The sessions that this thread, or this task of asyncio, has used and not ended: who asks for a key and names no
+session will most likely read by one of them, or has read by one already.
 
 Knows of sessions only that they can be held weakly. A session that another thread began is not seen here.
 """

@@ -47,7 +47,7 @@ def reading_of(session: Session | scoped_session[Any] | None, things: Iterable[o
     for each in sessions:
         lives = lives_of(each)
         # This is whether it has new, deleted or modified instances, without making sets of them.
-        is_private = is_private or not each._is_clean() or is_in_outer(each)  # noqa: SLF001
+        is_private = is_private or not each._is_clean() or is_in_outer(each)
         for life in lives:
             is_private = is_private or life.has_written
             is_known = is_known and life.is_age_known
