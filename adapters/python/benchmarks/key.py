@@ -83,6 +83,8 @@ def main(rounds: int) -> int:
     # The margin of an age grows with it. All of this takes less than 1000 seconds.
     wait_until("the rows are settled", lambda: (alkey.lookup(User).settled_ms or 0) > 1000)
     failed = 0
+    gc.collect()
+    gc.disable()
     print(
         f"median of {rounds} pairs of {CALLS} calls: key / execute_command [quartiles] bound; µs a call of each"
     )

@@ -6,9 +6,11 @@ import os
 from collections.abc import Callable
 
 import pytest
+import redis
 
 from alkey.commands import Commands
 from alkey.delivery import Delivery
+from alkey.errors import Unavailable
 from alkey.transaction import Transaction
 from harness import RedisServer, wait_until
 from watch import Watch
@@ -122,3 +124,56 @@ def test_one_transaction_is_counted_once_however_often_it_is_recorded(own_server
             assert delivery.is_away
         server.start()
         assert delivery.flush(60)
+
+
+def test_who_ends_the_process_during_a_commit_ends_it_and_the_commit_arrives(
+    client: redis.Redis, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = Commands(client)
+    delivery = Delivery(commands, lease_ms=50)
+    commit = commands.commit
+
+    def interrupted(*_: object) -> int:
+        monkeypatch.setattr(commands, "commit", commit)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "commit", interrupted)
+    with watch.changed("users#1 users#2") as changed:
+        with pytest.raises(KeyboardInterrupt):
+            delivery.commit(watch.full("tx:1"), frozenset({watch.full("users#1")}))
+        assert delivery.flush(60)
+    assert changed == {"users#1"}
+
+
+def test_what_waits_twice_under_one_name_waits_together(own_server: Start) -> None:
+    server = own_server(lease_ms=50)
+    with server.client() as client:
+        watch = Watch(client, "alkey")
+        delivery = Delivery(Commands(client), lease_ms=50)
+        with watch.changed("users#1 users#2 users#3") as changed:
+            server.pause()
+            for number in (1, 2):
+                delivery.commit_later(b"alkey:tx:1", frozenset({b"alkey:users#%d" % number}))
+            assert delivery.counts.waiting == 1
+            server.resume()
+            assert delivery.flush(60)
+        assert changed == {"users#1", "users#2"}
+
+
+def test_a_renewal_that_fails_holds_nothing_up(client: redis.Redis, watch: Watch) -> None:
+    class Failing:
+        count = 0
+
+        def renew(self) -> None:
+            self.count += 1
+            raise Unavailable("away")
+
+    failing = Failing()
+    delivery = Delivery(Commands(client), lease_ms=50)
+    delivery.watch(failing)
+    wait_until("it has failed, and is tried again", lambda: failing.count >= 2)
+    with watch.changed("users#1 users#2") as changed:
+        delivery.commit_later(watch.full("tx:1"), frozenset({watch.full("users#1")}))
+        assert delivery.flush(60)
+    assert changed == {"users#1"}
+    delivery.unwatch(failing)

@@ -109,6 +109,7 @@ def loaded_by_an_unbound_session(user: User) -> User:
         session.commit()
         loaded = session.get_one(User, user.id)
         session.expunge(loaded)
+    engine.dispose()
     return loaded
 
 

@@ -197,9 +197,10 @@ class Alkey:
 
         def may_store() -> bool:
             # `load` may have changed something, and have read its own change.
-            return (
-                not self.strict or self._orm is None or not self._orm.reading_of(session, things).is_private
-            )
+            if not self.strict or self._orm is None:
+                return True
+            _since_ns, is_private, _is_known = self._orm.reading_of(session, things)
+            return not is_private
 
         return fetch(cache, found, load, ttl, may_store)
 

@@ -7,7 +7,7 @@ What the rest of the package uses:
                                               anything else. Mostly one; an instance of a joined-inheritance class
                                               depends on a row in each of its tables, so it has one for each, that of
                                               its own table first. Raises NoIdentifier for a key without a form.
-    reading_of(session | None, things)        -> Reading(since_ns, is_private, is_known)
+    reading_of(session | None, things)        -> a Reading: since_ns, is_private, is_known
         since_ns    alkey.age.now_ns() from when the data may be that was read in this transaction, or is in the
                     instances among `things`. None: nothing was read yet, so the age is 0.
         is_private  a session holds changes, flushed or not: its keys are nobody else's.

@@ -87,7 +87,9 @@ def identifiers_of(thing: object, namespace: str) -> tuple[bytes, ...]:
 
 
 @lru_cache(maxsize=16384)
-def _rows_by_identity(mapper: Mapper[Any], identity: tuple[Any, ...], namespace: str) -> tuple[bytes, ...] | None:
+def _rows_by_identity(
+    mapper: Mapper[Any], identity: tuple[Any, ...], namespace: str
+) -> tuple[bytes, ...] | None:
     """The rows of a persistent instance, or None where more than its identity has to be known. Keys that are equal, as
     1 and True are, have the same name."""
     names = [mapper.get_property_by_column(column).key for column in mapper.primary_key]
