@@ -127,6 +127,18 @@ impl IdentifierSet {
     }
 }
 
+/// The set of these, each once.
+#[cfg(test)]
+pub(crate) fn set_of<'a>(members: impl IntoIterator<Item = Member<'a>>) -> IdentifierSet {
+    let mut set = IdentifierSet::default();
+    for member in members {
+        if set.position(set.len(), member).is_none() {
+            set.push(member, set.hash(member));
+        }
+    }
+    set
+}
+
 /// Bytes of an identifier as it mostly is, without its namespace.
 const BYTES_USUAL: usize = 16;
 

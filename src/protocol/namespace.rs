@@ -7,6 +7,7 @@ use super::allocated::allocated;
 use super::effect::EffectWriter;
 use super::epoch::{Epoch, Fingerprint, Fingerprints};
 use super::identifier::{Identifier, Target};
+use super::identifier_set::IdentifierSet;
 use super::limits::TABLES_MAX;
 use super::rows::{FLOORS, ROWS_AT_ONCE, Row, Search};
 use super::stamp::Stamp;
@@ -121,64 +122,64 @@ impl Namespace {
         Reader { namespace: self, table: None }
     }
 
-    /// Gives everything named one fresh stamp, and writes down what that changed. The rows of tables that are known to be
-    /// `swept` with it are passed over.
-    pub(crate) fn commit<'a>(
+    /// Gives everything in the set one fresh stamp, and writes down what that changed.
+    pub(crate) fn commit(
         &mut self,
         now: Now,
-        targets: impl Iterator<Item = Target<'a>>,
-        swept: &[&[u8]],
+        set: &IdentifierSet,
         rows_max: usize,
         effect: &mut EffectWriter,
         waste: &mut Waste,
     ) {
-        let mut targets = targets.peekable();
-        if targets.peek().is_none() {
+        if set.len() == 0 {
             return;
         }
         let stamp = self.last.next(now);
         let fingerprints = self.fingerprints;
         let mark = effect.mark();
+        // Whole tables come first: then their rows are known to be committed with them, however many are named.
+        for name in set.whole_tables() {
+            let Some(table) = self.table_to_write(name) else {
+                return self.commit_everything(stamp, effect.back_to(mark), waste);
+            };
+            table.raise_sweep(stamp, waste);
+            effect.table(name, table.any(), table.sweep());
+        }
+        let mut targets =
+            set.iter().filter(|member| !member.is_whole_table()).map(|member| member.target()).peekable();
         while let Some(target) = targets.next() {
-            let (Target::Row { table: name, .. } | Target::Table { table: name }) = target else {
+            let Target::Row { table: name, row: first } = target else {
                 return self.commit_everything(stamp, effect.back_to(mark), waste);
             };
             let Some(table) = self.table_to_write(name) else {
                 return self.commit_everything(stamp, effect.back_to(mark), waste);
             };
             // Callers mostly name the rows of one table after another, so a table is looked up once for a run.
-            let run = core::iter::once(target).chain(core::iter::from_fn(|| {
-                targets.next_if(|next| matches!(next, Target::Row { table, .. } | Target::Table { table } if *table == name))
+            let run = core::iter::once(first).chain(core::iter::from_fn(|| match targets.peek() {
+                Some(Target::Row { table, row }) if *table == name => {
+                    let row = *row;
+                    targets.next();
+                    Some(row)
+                }
+                _ => None,
             }));
-            if swept.contains(&name) {
+            if table.sweep() >= stamp {
                 run.for_each(drop);
-                table.raise_sweep(stamp, waste);
-                effect.table(name, table.any(), table.sweep());
                 continue;
             }
             effect.begin_committed_rows(name, stamp);
-            let mut is_swept = false;
             let mut rows: ArrayVec<_, ROWS_AT_ONCE> = ArrayVec::new();
-            for target in run {
-                let Target::Row { row, .. } = target else {
-                    is_swept = true;
-                    continue;
-                };
+            for row in run {
                 let fingerprint = fingerprints.of(row);
                 effect.committed_row(fingerprint);
                 rows.push(fingerprint);
                 if rows.is_full() {
-                    table.raise_rows(rows.iter().copied(), stamp);
+                    table.raise_rows(&rows, stamp);
                     rows.clear();
                 }
             }
-            table.raise_rows(rows.iter().copied(), stamp);
+            table.raise_rows(&rows, stamp);
             effect.end_committed_rows();
-            table.raise_any(stamp);
-            if is_swept {
-                table.raise_sweep(stamp, waste);
-                effect.table(name, table.any(), table.sweep());
-            }
             for _ in 0..FLOORS {
                 if table.rows.len() <= rows_max {
                     break;

@@ -19,7 +19,6 @@ use super::namespace::Namespace;
 use super::outcome::Outcome;
 use super::stamp::Stamp;
 use super::term::{Now, Term};
-use smallvec::SmallVec;
 
 /// What holds for the whole process at the moment of a command.
 #[derive(Clone, Copy, Debug)]
@@ -218,12 +217,9 @@ impl<'a> Primary<'a> {
         if count > 0 {
             self.outcome.effect.reserve(count);
             self.begin_effect();
-            let targets = set.iter().map(|member| member.target());
-            let swept: SmallVec<[_; 4]> = set.whole_tables().collect();
             let Moment { now, settings, .. } = self.moment;
             let Outcome { effect, waste, committed, .. } = &mut *self.outcome;
-            self.namespace.commit(*now, targets, &swept, settings.rows_max, effect, waste);
-            drop(swept);
+            self.namespace.commit(*now, &set, settings.rows_max, effect, waste);
             committed.push(set);
         }
         count
@@ -233,12 +229,6 @@ impl<'a> Primary<'a> {
         if self.outcome.effect.bytes().is_none() {
             self.outcome.effect.begin(self.namespace);
         }
-    }
-
-    /// Whether a strict reader must not rely on this now: it is in flight, or in grace.
-    #[cfg(test)]
-    pub(crate) fn is_unsettled(&self, member: Member) -> bool {
-        self.local.grace.is_some() || self.local.flights.hold(member)
     }
 
     /// Tells on which of many identifiers a strict reader must not rely now.

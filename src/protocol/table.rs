@@ -75,14 +75,14 @@ impl Table {
     }
 
     /// Some rows were touched, few enough to be looked for at once.
-    pub(crate) fn raise_rows(&mut self, rows: impl Iterator<Item = Fingerprint> + Clone, stamp: Stamp) {
-        for fingerprint in rows.clone() {
+    pub(crate) fn raise_rows(&mut self, rows: &[Fingerprint], stamp: Stamp) {
+        for fingerprint in rows {
             // Cold rows come together if all are asked for before one is needed. What is asked for is not used, as
             // rows move when others are put beside them; the black box keeps it from being left out.
-            core::hint::black_box(self.rows.search(fingerprint).guessed());
+            core::hint::black_box(self.rows.search(*fingerprint).guessed());
         }
         for fingerprint in rows {
-            self.raise_row(Row { fingerprint, stamp });
+            self.raise_row(Row { fingerprint: *fingerprint, stamp });
         }
     }
 

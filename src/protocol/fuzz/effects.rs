@@ -8,6 +8,7 @@ use super::{Change, changed, changes};
 use crate::protocol::effect::{Effect, digest, dump};
 use crate::protocol::epoch::Epoch;
 use crate::protocol::identifier::Member;
+use crate::protocol::identifier_set::set_of;
 use crate::protocol::namespace::Namespace;
 use crate::protocol::outcome::Outcome;
 use crate::protocol::stamp::Stamp;
@@ -76,8 +77,8 @@ fn told(events: &[Event]) -> (Namespace, Vec<Vec<u8>>) {
             Event::Commit { targets, after_ms, rows_max } => {
                 unix_ms += after_ms;
                 effect.begin(&namespace);
-                let targets = targets.iter().map(|target| Member::parse(TARGETS[*target]).unwrap().target());
-                namespace.commit(now(unix_ms), targets, &[], *rows_max, &mut effect, &mut waste);
+                let members = targets.iter().map(|target| Member::parse(TARGETS[*target]).unwrap());
+                namespace.commit(now(unix_ms), &set_of(members), *rows_max, &mut effect, &mut waste);
             }
         }
         effects.extend(effect.bytes().map(<[u8]>::to_vec));
@@ -126,10 +127,11 @@ fn assert_sound(namespace: &Namespace) {
 
     // Whatever the clock says, the next commit of anything is later than all.
     let mut next = namespace.clone();
-    for target in TARGETS.map(|target| Member::parse(target).unwrap().target()) {
+    for member in TARGETS.map(|target| Member::parse(target).unwrap()) {
+        let target = member.target();
         let Outcome { mut effect, mut waste, .. } = Outcome::default();
         let before = next.stamps().last;
-        next.commit(Now::default(), core::iter::once(target), &[], 3, &mut effect, &mut waste);
+        next.commit(Now::default(), &set_of([member]), 3, &mut effect, &mut waste);
         assert!(next.version(target) > before && next.version(target) == next.stamps().last);
     }
 }

@@ -3,8 +3,9 @@
 
 use super::encoding::{STAMP, committed, floor, head, lease, operations, rows, stamps, table};
 use super::events::command;
-use super::process::{Process, ROOMY, apply, epoch, stamps_of, target};
+use super::process::{Process, ROOMY, apply, epoch, member, stamps_of};
 use crate::protocol::effect::Effect;
+use crate::protocol::identifier_set::set_of;
 use crate::protocol::limits::{LEASE_MS_MAX, Settings};
 use crate::protocol::namespace::Namespace;
 use crate::protocol::outcome::Outcome;
@@ -207,12 +208,13 @@ fn assert_grows(namespace: &mut Namespace, now_ms: u64) {
     assert_eq!(namespace.stamps().last, before, "a stamp that the namespace itself doesn't know of");
     let now = Now { unix_ms: now_ms, uptime_ms: 0 };
     let Outcome { mut effect, mut waste, .. } = Outcome::default();
-    let all = ["t#1", "u#1", "t#*", "*#*"].map(target);
-    for target in all {
+    let all = ["t#1", "u#1", "t#*", "*#*"].map(member);
+    for member in all {
+        let target = member.target();
         let before = namespace.version(target);
-        namespace.commit(now, core::iter::once(target), &[], 1, &mut effect, &mut waste);
+        namespace.commit(now, &set_of([member]), 1, &mut effect, &mut waste);
         let after = namespace.version(target);
         assert!(after > before && after == namespace.stamps().last, "{before:?} {after:?}");
     }
-    assert!(all.iter().all(|target| namespace.version(*target) > before));
+    assert!(all.iter().all(|member| namespace.version(member.target()) > before));
 }

@@ -6,7 +6,7 @@
 
 use crate::protocol::effect::{self, Effect};
 use crate::protocol::epoch::Epoch;
-use crate::protocol::identifier::{Member, Target};
+use crate::protocol::identifier::{Identifier, Member, Target};
 use crate::protocol::limits::Settings;
 use crate::protocol::local::Local;
 use crate::protocol::namespace::Namespace;
@@ -197,9 +197,10 @@ impl Process {
 }
 
 fn looked(primary: &Primary, identifier: &str) -> Looked {
-    let member = member(identifier);
-    let version = primary.namespace.version(member.target());
-    let settled_ms = (!primary.is_unsettled(member)).then(|| primary.settled_ms(version));
+    let bytes = format!("alkey:{identifier}").into_bytes();
+    let identifier = Identifier::parse(&bytes).expect("an identifier");
+    let version = primary.namespace.version(identifier.target());
+    let settled_ms = (!primary.unsettled().is(&identifier)).then(|| primary.settled_ms(version));
     Looked { epoch: *primary.namespace.epoch(), version: version.to_bits(), settled_ms }
 }
 
