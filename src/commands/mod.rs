@@ -17,7 +17,7 @@ pub(crate) mod token;
 pub(crate) mod touch;
 
 use crate::protocol::error::{Error, Result};
-use crate::protocol::identifier::{Identifier, Member, SameTable, namespace_of_transaction};
+use crate::protocol::identifier::{IdentifierReader, Member, namespace_of_transaction};
 use crate::protocol::limits::PARTS_PER_CALL_MAX;
 use crate::protocol::parts::limit;
 use smallvec::SmallVec;
@@ -44,20 +44,15 @@ impl<'a> Named<'a> {
         }
         let namespace = namespace_of_transaction(name)?;
         let mut identifiers = SmallVec::with_capacity(arguments.len());
-        let mut table = SameTable::default();
+        let mut reader = IdentifierReader::default();
         for argument in arguments {
-            if let Some(identifier) = table.identifier(argument) {
-                identifiers.push(identifier.member());
-                continue;
-            }
-            let identifier = Identifier::parse(argument)?;
-            if identifier.namespace() != namespace {
+            let identifier = reader.next(argument)?;
+            if !identifier.continues() && identifier.namespace() != namespace {
                 return Err(Error::OtherNamespace {
                     identifier: argument.to_vec(),
                     namespace: namespace.to_vec(),
                 });
             }
-            table = SameTable::of(identifier);
             identifiers.push(identifier.member());
         }
         Ok(Self { name, namespace, identifiers })

@@ -188,54 +188,56 @@ impl<'a> Identifier<'a> {
 
     #[inline]
     pub(crate) fn table(&self) -> &'a [u8] {
-        let table_at = usize::from(self.namespace_length) + 1;
-        self.bytes.get(table_at..table_at + self.shape.table_length()).unwrap_or_default()
-    }
-
-    #[inline]
-    fn row(&self) -> &'a [u8] {
-        self.bytes.get(self.row_at()..).unwrap_or_default()
-    }
-
-    #[inline]
-    fn row_at(&self) -> usize {
-        usize::from(self.namespace_length) + self.shape.table_length() + 2
+        self.member().table()
     }
 
     /// What it names.
     #[inline]
     pub(crate) fn target(&self) -> Target<'a> {
-        self.shape.names.target(self.table(), self.row())
+        self.member().target()
     }
 }
 
-/// Reads identifiers of the same table as one that was read before. Callers mostly name one row of a table after
-/// another, and to compare two identifiers is half the work of searching one.
+/// Reads many identifiers. Callers mostly name one row of a table after another, and to compare an identifier with the
+/// one before it is half the work of searching it.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct SameTable<'a> {
-    before: Option<Identifier<'a>>,
+pub(crate) struct IdentifierReader<'a> {
+    /// The last one that did not continue the one before it. None if it names all tables, `*`, which have no rows.
+    first: Option<Identifier<'a>>,
     /// All of it up to the row.
     head: &'a [u8],
 }
 
-impl<'a> SameTable<'a> {
+impl<'a> IdentifierReader<'a> {
+    /// Reads the next identifier; anything else is an error.
     #[inline]
-    pub(crate) fn of(before: Identifier<'a>) -> Self {
-        let head = before.bytes.get(..before.row_at()).unwrap_or_default();
-        // `*`, all tables, has no rows but `*`.
-        Self { before: Some(before).filter(|before| before.shape.names != Names::Everything), head }
+    pub(crate) fn next(&mut self, bytes: &'a [u8]) -> Result<Identifier<'a>> {
+        match self.of_same_table(bytes) {
+            Some(identifier) => Ok(identifier),
+            None => self.begin(bytes),
+        }
     }
 
-    /// The identifier that these bytes are if they differ from the other in nothing but the row.
+    /// Reads an identifier of another table than the one before it.
+    #[cold]
+    fn begin(&mut self, bytes: &'a [u8]) -> Result<Identifier<'a>> {
+        let identifier = Identifier::parse(bytes)?;
+        let row_at = usize::from(identifier.namespace_length) + identifier.shape.table_length() + 2;
+        self.head = bytes.get(..row_at).unwrap_or_default();
+        self.first = Some(identifier).filter(|first| first.shape.names != Names::Everything);
+        Ok(identifier)
+    }
+
+    /// The identifier that these bytes are if they differ from the first in nothing but the row.
     #[inline]
-    pub(crate) fn identifier(&self, bytes: &'a [u8]) -> Option<Identifier<'a>> {
+    fn of_same_table(&self, bytes: &'a [u8]) -> Option<Identifier<'a>> {
         let row = bytes.strip_prefix(self.head)?;
         if row.is_empty() || bytes.len() > NAME_BYTES_MAX {
             return None;
         }
         let names = if row == b"*" { Names::Table } else { Names::Row };
-        let before = self.before?;
-        Some(Identifier { bytes, shape: Shape { names, ..before.shape }, continues: true, ..before })
+        let first = self.first?;
+        Some(Identifier { bytes, shape: Shape { names, ..first.shape }, continues: true, ..first })
     }
 }
 

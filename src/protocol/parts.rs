@@ -1,7 +1,7 @@
 //! The arguments of KEY and its kin: identifiers, and values beside them.
 
 use super::error::{Error, Result};
-use super::identifier::{Identifier, SameTable, looks_like_identifier};
+use super::identifier::{Identifier, IdentifierReader, looks_like_identifier};
 use super::limits::{NAMESPACES_PER_CALL_MAX, PARTS_PER_CALL_MAX};
 use smallvec::SmallVec;
 
@@ -48,14 +48,13 @@ impl<'a> Parts<'a> {
         // Places for all at once: to push parts one by one took as long as to compare them.
         self.parts.resize(count, Part::Value(b""));
         let mut places = self.parts.iter_mut();
-        let mut table = SameTable::default();
+        let mut identifiers = IdentifierReader::default();
         while let Some(argument) = arguments.next() {
-            let part = if let Some(identifier) = table.identifier(argument) {
-                Part::Identifier(identifier)
-            } else if looks_like_identifier(argument) {
-                let identifier = Identifier::parse(argument)?;
-                add_namespace(&mut self.namespaces, identifier.namespace())?;
-                table = SameTable::of(identifier);
+            let part = if looks_like_identifier(argument) {
+                let identifier = identifiers.next(argument)?;
+                if !identifier.continues() {
+                    add_namespace(&mut self.namespaces, identifier.namespace())?;
+                }
                 Part::Identifier(identifier)
             } else if argument == VALUES_FOLLOW {
                 places.zip(arguments).for_each(|(place, value)| *place = Part::Value(value));

@@ -223,17 +223,11 @@ impl Search<'_> {
     /// The stamp of the row, which stands near what [`Self::guessed`] said.
     #[inline]
     pub(crate) fn end(&self, guessed: Option<Row>) -> Option<Stamp> {
-        let Row { fingerprint: at_guess, stamp } = guessed?;
-        if at_guess == self.fingerprint {
-            return Some(stamp);
-        }
-        let (below, above) = self.bucket.split_at_checked(self.guess)?;
-        let found = if at_guess < self.fingerprint {
-            above.iter().find(|row| row.fingerprint >= self.fingerprint)
-        } else {
-            below.iter().rev().find(|row| row.fingerprint <= self.fingerprint)
-        };
-        found.filter(|row| row.fingerprint == self.fingerprint).map(|row| row.stamp)
+        let is_it = |row: &Row| row.fingerprint == self.fingerprint;
+        let found = guessed
+            .filter(is_it)
+            .or_else(|| self.bucket.get(position(self.bucket, self.fingerprint)).copied().filter(is_it));
+        found.map(|row| row.stamp)
     }
 }
 

@@ -53,26 +53,36 @@ fn title(data: Data, of: &str) -> &str {
 
 fn reads(found: &Found, data: Data) -> Chart<'_> {
     use Operation::{FunctionKey, Key, Lookup, LuaKey, Mget, OldKey};
-    let ratio =
-        |operation, rows| found.comparison.cpu_ratio(data, (operation, Mget), rows).map(|ratio| ratio.median);
-    Chart {
-        title: title(data, "Server CPU, MGET = 1"),
-        x: "rows in a call",
-        lines: lines(&[Key, Lookup, Mget, OldKey, LuaKey, FunctionKey], &READ_ROWS, ratio),
-        y_range: (0.1, 20.0),
-    }
+    let title = title(data, "Server CPU, MGET = 1");
+    beside(found, data, title, &[Key, Lookup, Mget, OldKey, LuaKey, FunctionKey], Mget, &READ_ROWS)
 }
 
 fn writes(found: &Found, data: Data) -> Chart<'_> {
     use Operation::{FunctionCommit, LuaCommit, Mset, OldCommit, RecordCommit, Touch};
-    let ratio =
-        |operation, rows| found.comparison.cpu_ratio(data, (operation, Mset), rows).map(|ratio| ratio.median);
-    Chart {
-        title: title(data, "Server CPU, MSET = 1"),
-        x: "rows in a call",
-        lines: lines(&[RecordCommit, Touch, Mset, OldCommit, LuaCommit, FunctionCommit], &WRITE_ROWS, ratio),
-        y_range: (0.1, 20.0),
-    }
+    let title = title(data, "Server CPU, MSET = 1");
+    beside(
+        found,
+        data,
+        title,
+        &[RecordCommit, Touch, Mset, OldCommit, LuaCommit, FunctionCommit],
+        Mset,
+        &WRITE_ROWS,
+    )
+}
+
+/// The server CPU of operations in parts of another's.
+fn beside<'f>(
+    found: &'f Found,
+    data: Data,
+    title: &'f str,
+    operations: &[Operation],
+    other: Operation,
+    rows: &[usize],
+) -> Chart<'f> {
+    let ratio = |operation, rows| {
+        found.comparison.cpu_ratio(data, (operation, other), rows).map(|ratio| ratio.median)
+    };
+    Chart { title, x: "rows in a call", lines: lines(operations, rows, ratio), y_range: (0.1, 20.0) }
 }
 
 fn waits(found: &Found, way: Way) -> Chart<'_> {
