@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import NullPool
 
 from alkey import Alkey
-from harness import Postgres, RedisServer
+from alkey.cache import CacheKeyGenerator, get_cache_key_generator
+from harness import DB_OF_0_7_1, Postgres, RedisServer, pending
 from link import Link
 from models import Base
 from watch import Watch
@@ -74,6 +75,14 @@ def namespace() -> str:
 @pytest.fixture
 def client(server: RedisServer) -> Iterator[redis.Redis]:
     with server.client() as connected:
+        yield connected
+
+
+@pytest.fixture
+def empty_client(server: RedisServer) -> Iterator[redis.Redis]:
+    """Of a database that holds nothing, for what has no namespaces."""
+    with server.client(db=DB_OF_0_7_1) as connected:
+        connected.flushdb()
         yield connected
 
 
@@ -144,3 +153,39 @@ def sessions(engine: sa.Engine, alkey: Alkey) -> sessionmaker[Session]:
 @pytest.fixture
 def watch(client: redis.Redis, namespace: str) -> Watch:
     return Watch(client, namespace)
+
+
+@pytest.fixture
+def environment_of_0_7_1(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server's, and a database of it that is empty: 0.7.1 knew one namespace only."""
+    # Patient, since a machine that runs tests may be busy.
+    monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{server.port}?socket_timeout=60")
+    monkeypatch.setenv("REDIS_DB", str(DB_OF_0_7_1))
+    with redis.Redis(port=server.port, db=DB_OF_0_7_1) as client:
+        client.flushdb()
+
+
+@pytest.fixture
+def key(environment_of_0_7_1: None) -> CacheKeyGenerator:
+    return get_cache_key_generator()
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch, alkey: Alkey) -> list[str]:
+    """The commands that are sent."""
+    assert alkey.delivery.lease_ns == 5_000_000_000
+    sent: list[str] = []
+    execute = alkey.commands._execute
+
+    def spy(*arguments: Any) -> Any:
+        sent.append(arguments[0])
+        return execute(*arguments)
+
+    monkeypatch.setattr(alkey.commands, "_execute", spy)
+    return sent
+
+
+@pytest.fixture
+def nothing_stays_in_flight(client: Any, namespace: str) -> Iterator[None]:
+    yield
+    assert pending(client, namespace) == {}

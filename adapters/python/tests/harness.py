@@ -25,6 +25,9 @@ DEADLINE_S = 60.0
 # What a test tells Alkey that the lease is, where no answer may come too late however slow the machine is.
 LEASE_MS_LONG = 3_600_000
 
+# The database that the drop-in uses: 0.7.1 knew one namespace only.
+DB_OF_0_7_1 = 3
+
 T = TypeVar("T")
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+from typing import Any
 
+import pytest
+import redis
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
@@ -47,3 +50,52 @@ def test_what_is_bound_twice_is_told_once(sqlite_engine: sa.Engine, server: Redi
     with maker.begin() as session:
         session.add(User(id=1))
     assert client.names() == ["ALKEY.RECORD", "ALKEY.COMMIT"]
+
+
+@pytest.mark.parametrize("kind", ["class", "sessionmaker", "scoped_session", "session"])
+def test_what_can_be_bound(engine: sa.Engine, alkey: Alkey, watch: Watch, kind: str) -> None:
+    Base.metadata.create_all(engine)
+
+    class OwnSession(Session):
+        pass
+
+    targets: dict[str, Any] = {"class": OwnSession, "session": OwnSession(engine)}
+    targets["sessionmaker"] = sessionmaker(engine, class_=OwnSession)
+    targets["scoped_session"] = scoped_session(targets["sessionmaker"])
+    for _ in range(2):
+        alkey.bind(targets[kind])
+    session = {"class": lambda: OwnSession(engine), "session": lambda: targets["session"]}.get(
+        kind, targets[kind]
+    )()
+    with watch.changed("users#1 users#2 users#3") as changed, session:
+        session.add(User(id=1))
+        session.commit()
+    assert changed == {"users#1"}
+    if kind == "scoped_session":
+        targets[kind].remove()
+
+
+def test_what_can_not_be_bound(alkey: Alkey, engine: sa.Engine) -> None:
+    for wrong in (engine, object, None):
+        with pytest.raises(TypeError, match="can't be bound: expected a Session class"):
+            alkey.bind(wrong)
+    with Session(engine) as session:
+        session.connection()
+        with pytest.raises(ValueError, match="is in a transaction, of which alkey has missed"):
+            alkey.bind(session)
+
+
+def test_two_databases_on_one_server_by_two_namespaces(
+    engine: sa.Engine, client: redis.Redis, namespace: str
+) -> None:
+    Base.metadata.create_all(engine)
+    own, other = Alkey(client, f"{namespace[:-1]}a}}"), Alkey(client, f"{namespace[:-1]}b}}")
+    bound = sessionmaker(engine)
+    own.bind(bound)
+    with (
+        Watch(client, own.namespace).changed("users#1 users#2 users#3") as changed,
+        Watch(client, other.namespace).changed("users#1 users#2 users#3") as others,
+        bound.begin() as session,
+    ):
+        session.add(User(id=1))
+    assert (changed, others) == ({"users#1"}, set())

@@ -1,74 +1,26 @@
 """The defects of alkey 0.7.1 that are of writers, each by the number that it has among all, and shown on the old way.
 
-The old way is written down here in short: what 0.7.1 did at the same events of a session, with a dictionary for its
-Redis. Each scenario says which keys are to change; the old way must get it wrong, and alkey right.
-
-The others: 4 test_transactions (one session does not apply ...), 5 test_failures (renewed while the commit hangs),
-6 test_failures (a writer that dies ...), 18 test_failures (deliver ..., raise ...), and test_defects_of_readers.
+Each scenario says which keys are to change; the old way must get it wrong, and alkey right. The others are in
+test_defects_of_readers, and where more than a few steps show them: 4 in test_transactions (one session does not apply
+...), 5 in test_failures (renewed while the commit hangs), 6 in test_failures (a writer that dies ...), 18 in
+test_failures (deliver ..., raise ...). That the old way gets those wrong is in test_old_way.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 import pytest
 import redis
 import sqlalchemy as sa
-from sqlalchemy.orm import RelationshipProperty, Session, sessionmaker
+from sqlalchemy.orm import Session, sessionmaker
 
 from alkey import Alkey
 from models import Base, Document, Engineer, Order, Seat, Tag, User
+from old_way import OldWay
 from watch import Watch
-
-
-class OldWay:
-    """0.7.1's events, as in its handle.py and utils.py."""
-
-    def __init__(self, sessions: sessionmaker[Session]) -> None:
-        self.tokens: dict[str, int] = {}
-        self._changed: dict[Session, set[str]] = {}
-        sa.event.listen(sessions, "before_flush", self._before_flush)
-        sa.event.listen(sessions, "after_commit", self._after_commit)
-        sa.event.listen(sessions, "after_soft_rollback", self._after_soft_rollback)
-
-    def object_id(self, instance: Any) -> str:
-        key = getattr(instance, "id", None)
-        return f"alkey:{instance.__tablename__}#{key if isinstance(key, int) else '*'}"
-
-    def _before_flush(self, session: Session, _context: Any, _instances: Any) -> None:
-        changed = self._changed.setdefault(session, set())
-        for instance in [*session.new, *session.dirty, *session.deleted]:
-            changed.add(self.object_id(instance))
-            for name, attribute in vars(type(instance)).items():
-                relation = getattr(attribute, "property", None)
-                if isinstance(relation, RelationshipProperty) and not relation.uselist:
-                    parent = getattr(instance, f"{name}_id", None)
-                    if parent:
-                        changed.add(f"alkey:{relation.mapper.class_.__tablename__}#{parent}")
-
-    def _after_commit(self, session: Session) -> None:
-        for object_id in self._changed.pop(session, set()):
-            for name in {object_id, object_id.partition("#")[0] + "#*", "alkey:*#*"}:
-                self.tokens[name] = self.tokens.get(name, 0) + 1
-
-    def _after_soft_rollback(self, session: Session, transaction: Any) -> None:
-        if transaction.parent is not None:
-            self._changed.pop(session, None)
-
-    def token(self, name: str) -> int:
-        # Anything else was a value, which never changes.
-        if not re.fullmatch(r"alkey:([a-z_]+#([0-9]+|[*])|[*]#[*])", name):
-            return 0
-        return self.tokens.get(name, 0)
-
-    def changed(self, names: Iterable[str], work: Callable[[], None]) -> set[str]:
-        before = {name: self.token(f"alkey:{name}") for name in names}
-        work()
-        return {name for name, token in before.items() if self.token(f"alkey:{name}") != token}
-
 
 Scenario = Callable[[sessionmaker[Session]], None]
 SCENARIOS: list[Any] = []
@@ -204,6 +156,7 @@ def a_session_that_was_left(sessions: sessionmaker[Session]) -> None:
 def test_defect(
     pg_engine: sa.Engine,
     client: redis.Redis,
+    empty_client: redis.Redis,
     namespace: str,
     run: Scenario,
     names: list[str],
@@ -224,7 +177,8 @@ def test_defect(
         )
     # Both at once, on the same session.
     sessions = sessionmaker(pg_engine)
-    old_way = OldWay(sessions)
+    old_way = OldWay(empty_client)
+    old_way.bind(sessions)
     Alkey(client, namespace).bind(sessions)
     with Watch(client, namespace).changed(" ".join(names)) as changed:
         changed_by_the_old_way = old_way.changed(names, lambda: run(sessions))
@@ -232,10 +186,11 @@ def test_defect(
     assert changed_by_the_old_way != expected
 
 
-def test_the_old_way_is_right_where_it_was(pg_engine: sa.Engine) -> None:
+def test_the_old_way_is_right_where_it_was(pg_engine: sa.Engine, empty_client: redis.Redis) -> None:
     Base.metadata.create_all(pg_engine)
     sessions = sessionmaker(pg_engine)
-    old_way = OldWay(sessions)
+    old_way = OldWay(empty_client)
+    old_way.bind(sessions)
 
     def insert() -> None:
         with sessions.begin() as session:

@@ -1,10 +1,11 @@
-"""What users of alkey 0.7.1 have and must not lose: its names, and sixteen behaviours, as its README tells them."""
+"""What users of alkey 0.7.1 have and must not lose: sixteen behaviours, as its README tells them.
+
+Its names: test_drop_in_names.
+"""
 
 from __future__ import annotations
 
-import importlib
 import logging
-import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,27 +16,17 @@ import redis
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from alkey import NoCanonicalForm, Unavailable, events, is_private
+from alkey import Unavailable, events, is_private
 from alkey.cache import CacheKeyGenerator, alkey_of, get_cache_key_generator, get_token
 from alkey.client import get_redis_client
 from alkey.constants import GLOBAL_WRITE_TOKEN
-from alkey.utils import get_object_id, get_table_id
-from harness import RedisServer, wait_until
-from models import Base, Document, Engineer, Order, Seat, User
+from harness import DB_OF_0_7_1, RedisServer, wait_until
+from models import Base, Order, User
 from spy import Spy, spy
 
 Sessions = sessionmaker[Session]
-DB = 3
 
-
-@pytest.fixture(autouse=True)
-def environment(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server's, and a database of it that is empty: 0.7.1 knew one namespace only."""
-    # Patient, since a machine that runs tests may be busy.
-    monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{server.port}?socket_timeout=60")
-    monkeypatch.setenv("REDIS_DB", str(DB))
-    with redis.Redis(port=server.port, db=DB) as client:
-        client.flushdb()
+pytestmark = pytest.mark.usefixtures("environment_of_0_7_1")
 
 
 @pytest.fixture
@@ -47,11 +38,6 @@ def bound(engine: Engine) -> Sessions:
     with maker.begin() as session:
         session.add_all([User(id=1, name="a"), User(id=2, name="b"), Order(id=1)])
     return maker
-
-
-@pytest.fixture
-def key(environment: None) -> CacheKeyGenerator:
-    return get_cache_key_generator()
 
 
 def token(thing: Any) -> str:
@@ -77,9 +63,6 @@ def changed(work: Callable[[], None]) -> set[str]:
     for name in ALL:
         assert (before[name][0] == after[name][0]) == (before[name][1] == after[name][1])
     return {name for name in ALL if before[name] != after[name]}
-
-
-# The sixteen
 
 
 def test_01_two_rows_that_one_commit_changes_have_different_keys(
@@ -177,7 +160,7 @@ def test_09_a_commit_without_records_does_nothing(bound: Sessions) -> None:
 
 
 def test_10_to_record_twice_is_to_record_once(bound: Sessions, server: RedisServer) -> None:
-    with redis.Redis(port=server.port, db=DB) as client:
+    with redis.Redis(port=server.port, db=DB_OF_0_7_1) as client:
         commits = client.info("alkey")["alkey_commits"]
 
         def work() -> None:
@@ -193,7 +176,7 @@ def test_10_to_record_twice_is_to_record_once(bound: Sessions, server: RedisServ
 
 
 def test_11_to_lose_all_tokens_changes_every_key(bound: Sessions, server: RedisServer) -> None:
-    with redis.Redis(port=server.port, db=DB) as client:
+    with redis.Redis(port=server.port, db=DB_OF_0_7_1) as client:
 
         def work() -> None:
             client.flushdb()
@@ -204,7 +187,7 @@ def test_11_to_lose_all_tokens_changes_every_key(bound: Sessions, server: RedisS
 @pytest.fixture
 def line(server: RedisServer, engine: Engine) -> Iterator[tuple[Spy, Sessions]]:
     """A client that can be cut off, and sessions that write by it."""
-    client = spy(server.port, db=DB)
+    client = spy(server.port, db=DB_OF_0_7_1)
     Base.metadata.create_all(engine)
     maker = sessionmaker(engine)
     events.bind(maker, client)
@@ -319,146 +302,3 @@ print("it works")
         [sys.executable, "-c", program], check=False, capture_output=True, text=True, cwd="tests"
     )
     assert done.stdout == "it works\n", done.stderr
-
-
-# Names
-
-
-@pytest.mark.parametrize(
-    ("thing", "expected"),
-    [
-        (User, "alkey:users#*"),
-        (User(name="new"), "alkey:users#*"),
-        (User(id=7), "alkey:users#7"),
-        (Seat(row=1, letter="A"), "alkey:seats#1,A"),
-        (Engineer(id=7), "alkey:engineers#7"),
-        (Document, "alkey:Documents-2#*"),
-        ("anything", "anything"),
-        (b"anything", b"anything"),
-        (7, 7),
-        (None, None),
-    ],
-)
-def test_get_object_id(thing: Any, expected: Any) -> None:
-    assert get_object_id(thing) == expected
-
-
-def test_what_only_looks_mapped_is_taken_for_it(key: CacheKeyGenerator) -> None:
-    class Looks:
-        __tablename__ = "users"
-        id: int | None = None
-
-    instance = Looks()
-    assert get_object_id(Looks) == get_object_id(instance) == get_table_id("users") == "alkey:users#*"
-    instance.id = 1
-    assert get_object_id(instance) == "alkey:users#1"
-    assert key(instance) == key("alkey:users#1")
-
-
-@pytest.mark.parametrize(
-    "text", ["alkey:users", "alkey:#1", "alkey:*#7", "alkey{shop:users#1", "alkey:users#"]
-)
-def test_text_that_only_begins_as_an_identifier_is_refused(key: CacheKeyGenerator, text: str) -> None:
-    with pytest.raises(ValueError, match="is not an identifier: expected alkey:TABLE#ROW"):
-        key(text)
-    assert key([text]) == key([text])
-
-
-def test_a_generator_s_namespace_is_that_of_text_without_a_tag(server: RedisServer) -> None:
-    with server.client() as client:
-        shop = alkey_of(client, "alkey{shop}")
-        key = CacheKeyGenerator(shop)
-        before = key("alkey:users#1"), key("alkey{other}:users#1")
-        shop.touch(shop.row("users", 1))
-        assert key("alkey:users#1") != before[0]
-        assert key("alkey{other}:users#1") == before[1]
-        alkey_of(client, "alkey{other}").touch(alkey_of(client, "alkey{other}").table("users"))
-        assert key("alkey{other}:users#1") != before[1]
-
-
-def test_what_has_no_token(environment: None) -> None:
-    with pytest.raises(
-        TypeError, match="7 has no token: expected a mapped instance or class, or an identifier"
-    ):
-        token(7)
-
-
-def test_what_has_no_canonical_form(key: CacheKeyGenerator) -> None:
-    with pytest.raises(NoCanonicalForm, match="<object object at .* has no canonical form"):
-        key(object())
-
-
-GONE = {
-    "alkey": ["get_cache_key_generator", "get_cache_manager", "bind_to_events"],
-    "alkey.cache": ["get_cache_manager", "get_token_key", "set_token"],
-    "alkey.client": ["GetRedisClient"],
-    "alkey.constants": [
-        "CACHE_INI_NAMESPACES", "CHANGED_KEY", "CHANGED_SET_EXPIRES", "MAX_CACHE_DURATION", "TOKEN_NAMESPACE",
-    ],
-    "alkey.utils": [
-        "get_stamp", "resiliently_call", "unpack_object_id", "valid_object_id", "valid_write_token",
-        "is_single_relation", "get_single_relations",
-    ],
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("module", "name"), [(module, name) for module, names in GONE.items() for name in names]
-)
-def test_a_name_without_a_place_names_its_successor(module: str, name: str) -> None:
-    with pytest.raises(
-        ImportError, match=rf"^{re.escape(module)}\.{name} was in alkey 0\.7\.1 and is no more: use "
-    ):
-        exec(f"from {module} import {name}")
-
-
-def test_a_module_without_a_place_names_its_successor() -> None:
-    with pytest.raises(ImportError, match="was in alkey 0.7.1 and is no more: use Alkey.bind"):
-        importlib.import_module("alkey.handle")
-
-
-@pytest.mark.parametrize("module", [*GONE])
-def test_a_name_that_never_was_is_none(module: str) -> None:
-    with pytest.raises(AttributeError, match=f"module '{module}' has no attribute 'nonsense'"):
-        _ = importlib.import_module(module).nonsense
-
-
-# The environment
-
-
-@pytest.mark.parametrize(
-    ("environment_", "expected"),
-    [
-        ({}, {"host": "localhost", "port": 6379, "db": 0}),
-        (
-            {"REDIS_URL": "redis://me:secret@example:1234"},
-            {"host": "example", "port": 1234, "db": 0, "username": "me", "password": "secret"},
-        ),
-        ({"REDIS_URL": "redis://example/5"}, {"host": "example", "port": 6379, "db": 5}),
-        ({"REDIS_URL": "redis://example/5", "REDIS_DB": "6"}, {"host": "example", "port": 6379, "db": 6}),
-        ({"REDIS_URL": "unix:///run/redis", "REDIS_DB": "6"}, {"path": "/run/redis", "db": 6}),
-    ],
-)  # fmt: skip
-def test_the_environment(
-    monkeypatch: pytest.MonkeyPatch, environment_: dict[str, str], expected: dict[str, Any]
-) -> None:
-    for name in ("REDIS_URL", "REDIS_DB"):
-        monkeypatch.delenv(name)
-    for name, value in environment_.items():
-        monkeypatch.setenv(name, value)
-    client: Any = get_redis_client()
-    assert isinstance(client, redis.Redis)
-    known = client.connection_pool.connection_kwargs
-    assert {name: known.get(name, {"port": 6379}.get(name)) for name in expected} == expected
-    assert client is get_redis_client()
-
-
-def test_the_number_of_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REDIS_MAX_CONNECTIONS", "7")
-    client: Any = get_redis_client()
-    assert client.connection_pool.max_connections == 7
-    monkeypatch.setenv("REDIS_MAX_CONNECTIONS", "many")
-    with pytest.raises(
-        ValueError, match="redis.max_connections or REDIS_MAX_CONNECTIONS is 'many': expected a whole"
-    ):
-        get_redis_client()
