@@ -39,14 +39,17 @@ def changed_by_flush(context: UOWTransaction, namespace: str, rows_sent: set[byt
     changed: set[bytes] = set()
     for mapper, states in context.mappers.items():
         known = mapping(mapper)
-        # A new instance gets its identity only after this.
-        new = _group([state for state in states if state.key is None])
-        if new.states:
+        new_states: list[InstanceState[Any]] = []
+        old_states: list[InstanceState[Any]] = []
+        for state in states:
+            # A new instance gets its identity only after this.
+            (new_states if state.key is None else old_states).append(state)
+        if new_states:
+            new = _group(new_states)
             changed |= _rows(known, new, namespace)
             changed |= _parents(known, new, namespace)
-        if known.parents or len(known.tables) > 1:
-            old = _group([state for state in states if state.key is not None])
-            updated = _updated(known, old, namespace, rows_sent)
+        if old_states and (known.parents or len(known.tables) > 1):
+            updated = _updated(known, _group(old_states), namespace, rows_sent)
             if len(known.tables) > 1:
                 changed |= _rows(known, updated, namespace)
             changed |= _parents(known, updated, namespace)
@@ -75,12 +78,12 @@ def _updated(known: Mapped, group: Group, namespace: str, rows_sent: set[bytes])
     if not rows_sent.isdisjoint(table.any_row(namespace) for table, _ in known.tables):
         return group
     of_tables = [names_of(table, namespace, attributes, group.values) for table, attributes in known.tables]
+    if rows_sent.issuperset(of_tables[0]):
+        return group
     if len(of_tables) == 1:
         are_sent = [name in rows_sent for name in of_tables[0]]
     else:
         are_sent = [not rows_sent.isdisjoint(names) for names in zip(*of_tables, strict=True)]
-    if all(are_sent):
-        return group
     return Group(list(compress(group.states, are_sent)), list(compress(group.values, are_sent)))
 
 
@@ -106,8 +109,9 @@ def _common_parents(
         return None
     attribute = attributes[0]
     # Of a new one all is in `committed_state`, and it pointed at nothing before.
-    if any(attribute in state.committed_state and state.key is not None for state in group.states):
-        return None
+    for state in group.states:
+        if attribute in state.committed_state and state.key is not None:
+            return None
     try:
         keys = {values[attribute] for values in group.values}
     except (KeyError, TypeError):
