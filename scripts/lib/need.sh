@@ -104,7 +104,9 @@ need_python() {
     local pip=("$python" -m pip install --quiet --disable-pip-version-check --retries 3)
     # Older ones know no dependency groups.
     "${pip[@]}" --upgrade "pip>=25.1"
-    "${pip[@]}" --group adapters/python/pyproject.toml:dev "SQLAlchemy~=$1.0"
+    local groups=(--group adapters/python/pyproject.toml:dev)
+    if [[ $1 == 2.1 ]]; then groups+=(--group adapters/python/pyproject.toml:clients-in-c); fi
+    "${pip[@]}" "${groups[@]}" "SQLAlchemy~=$1.0"
     cp adapters/python/pyproject.toml "$directory/made-for.toml"
 }
 
