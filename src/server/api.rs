@@ -127,6 +127,14 @@ functions! {
 
 // Functions that came after Redis 7.0. None where the server lacks one: what they do is left out there.
 
+/// The options that a module can have on this server (Redis 7.2).
+pub(super) fn module_options() -> c_int {
+    // SAFETY: the pointer is written once, before any call of ours.
+    let function = unsafe { raw::RedisModule_GetModuleOptionsAll };
+    // SAFETY: it takes nothing.
+    function.map_or(0, |function| unsafe { function() })
+}
+
 /// Whether modules can add an ACL category (Redis 7.4).
 pub(super) fn can_add_acl_category() -> bool {
     // SAFETY: the pointer is written once, before any call of ours.

@@ -19,6 +19,10 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 /// How a dump is laid out. The effects in it carry an encoding version of their own.
 const DUMP_ENCODING: c_int = 1;
 
+/// The option of Valkey 9 by which a module says that its data may move with its slot as a whole: as effects, which
+/// count as state from elsewhere. Redis asks for nothing like it, and up to 8.6 has no option of this number.
+const HANDLE_ATOMIC_SLOT_MIGRATION: c_int = 1 << 5;
+
 /// The server wants nine characters; it shows them in `TYPE` and in errors of `rdb` tools.
 const NAME: &std::ffi::CStr = c"alkey-nsp";
 
@@ -60,9 +64,12 @@ pub(super) fn register(ctx: Ctx) -> core::result::Result<(), String> {
         return Err("the server refused the data type".into());
     }
     TYPE.store(made, Ordering::Relaxed);
-    // Without this option a dump that ends early ends the server, where it should only be refused.
+    // Without the first of these options a dump that ends early ends the server, where it should only be refused;
+    // without the second the server moves no slot atomically.
+    let options = raw::REDISMODULE_OPTIONS_HANDLE_IO_ERRORS.cast_signed()
+        | (HANDLE_ATOMIC_SLOT_MIGRATION & api::module_options());
     // SAFETY: the context is that of the load.
-    unsafe { api::set_module_options(ctx, raw::REDISMODULE_OPTIONS_HANDLE_IO_ERRORS.cast_signed()) };
+    unsafe { api::set_module_options(ctx, options) };
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use super::calm::only_writers_fail;
 use super::world::{Mechanism, Setup};
-use super::{failover, flush, restart, sentinel};
+use super::{cluster, failover, flush, restart, sentinel};
 
 #[test]
 fn without_flights_stale_reads_are_found() {
@@ -66,4 +66,15 @@ fn without_epochs_stale_reads_are_found_after_a_failover_by_sentinel() {
 #[test]
 fn without_epochs_stale_reads_are_found_after_swapped_databases() {
     flush::swapped_databases(Setup::without("without epochs, SWAPDB", Mechanism::Epochs)).expect_found_out();
+}
+
+#[test]
+fn without_epochs_stale_reads_are_found_after_a_slot_moved() {
+    cluster::slot_moves(Setup::without("without epochs, a slot moves", Mechanism::Epochs)).expect_found_out();
+}
+
+#[test]
+fn without_epochs_stale_reads_are_found_after_a_shard_failed_over() {
+    cluster::shard_fails_over(Setup::without("without epochs, a shard", Mechanism::Epochs))
+        .expect_found_out();
 }

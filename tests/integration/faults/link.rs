@@ -1,8 +1,12 @@
 //! A client's way to the primary, wherever that is now.
 //!
 //! A call has an answer or none. It has none if the connection was lost, or if the server says that it is no primary,
-//! is loading, or is out of memory: then a reader goes to the database and stores nothing, and a writer rolls back or
-//! tries again. Any other error would be a mistake of the test or a defect of the module, and ends the test.
+//! is loading, is out of memory, or that a slot is on its way: then a reader goes to the database and stores nothing,
+//! and a writer rolls back or tries again. Any other error would be a mistake of the test or a defect of the module,
+//! and ends the test.
+//!
+//! In a cluster each client knows one node, the one that served it last, and goes where that sends it: for good
+//! (MOVED), or for this call (ASK). So all of them learn late and at different times that a slot is elsewhere.
 
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
@@ -14,8 +18,10 @@ use redis::{Cmd, Connection, ErrorKind, FromRedisValue, Pipeline, RedisError, Re
 pub(super) enum Directory {
     /// They are told, by the test.
     Told(AtomicU16),
-    /// They ask the sentinel on this port.
-    Sentinel(u16),
+    /// They ask the first sentinel that answers, of those on these ports.
+    Sentinels(Vec<u16>),
+    /// They know the ports of all nodes of a cluster, and are sent on by whichever they ask.
+    Cluster(Vec<u16>),
 }
 
 /// The set's name, as the sentinel knows it.
@@ -28,23 +34,45 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(1);
 
 /// What a server answers that is healthy and can't do what it is asked, for now.
-const REFUSALS: [&str; 5] = ["READONLY", "LOADING", "MASTERDOWN", "OOM", "UNBLOCKED"];
+const REFUSALS: [&str; 9] =
+    ["READONLY", "LOADING", "MASTERDOWN", "OOM", "UNBLOCKED", "TRYAGAIN", "CLUSTERDOWN", "MOVED", "ASK"];
+
+/// How often a call is sent on: a node that was asked late may send to one that no longer serves the slot.
+const REDIRECTIONS_MAX: usize = 5;
 
 impl Directory {
     pub(super) fn told(port: u16) -> Self {
         Self::Told(AtomicU16::new(port))
     }
 
-    fn primary(&self) -> RedisResult<u16> {
+    /// Where the primary is, as far as can be told by one who was with `last`.
+    fn primary(&self, last: Option<u16>) -> RedisResult<u16> {
         match self {
             Self::Told(port) => Ok(port.load(Ordering::Acquire)),
-            Self::Sentinel(port) => {
+            Self::Sentinels(ports) => first_ok(ports, |port| {
                 let mut ask = redis::cmd("SENTINEL");
                 ask.arg("get-master-addr-by-name").arg(SENTINEL_SET);
-                ask.query(&mut connect(*port)?).map(|(_, port): (String, u16)| port)
-            }
+                ask.query(&mut connect(port)?).map(|(_, port): (String, u16)| port)
+            }),
+            Self::Cluster(ports) => Ok(last.unwrap_or(ports[0])),
         }
     }
+
+    /// Whom to ask next if there is no answer from `port`.
+    fn after(&self, port: u16) -> u16 {
+        match self {
+            Self::Cluster(ports) => {
+                let known = ports.iter().position(|node| *node == port);
+                ports[known.map_or(0, |known| (known + 1) % ports.len())]
+            }
+            Self::Told(_) | Self::Sentinels(_) => port,
+        }
+    }
+}
+
+fn first_ok(ports: &[u16], ask: impl Fn(u16) -> RedisResult<u16>) -> RedisResult<u16> {
+    let (last, others) = ports.split_last().expect("there is a sentinel");
+    others.iter().find_map(|port| ask(*port).ok()).map_or_else(|| ask(*last), Ok)
 }
 
 fn connect(port: u16) -> RedisResult<Connection> {
@@ -58,7 +86,11 @@ fn connect(port: u16) -> RedisResult<Connection> {
 
 pub(super) struct Link<'a> {
     directory: &'a Directory,
+    /// With whom it was last.
+    port: Option<u16>,
     connection: Option<Connection>,
+    /// The node of a cluster that it was sent to for one call, and may be again.
+    aside: Option<(u16, Connection)>,
 }
 
 /// There was no answer, or it was a refusal.
@@ -67,7 +99,7 @@ pub(super) struct NoAnswer;
 
 impl<'a> Link<'a> {
     pub(super) fn new(directory: &'a Directory) -> Self {
-        Self { directory, connection: None }
+        Self { directory, port: None, connection: None, aside: None }
     }
 
     pub(super) fn call<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, NoAnswer> {
@@ -90,30 +122,70 @@ impl<'a> Link<'a> {
 
     /// Closes the connection, as the death of the client would.
     pub(super) fn die(&mut self) {
-        self.connection = None;
+        (self.connection, self.aside) = (None, None);
     }
 
     fn with_connection<T>(
         &mut self,
-        call: impl FnOnce(&mut Connection) -> RedisResult<T>,
+        call: impl Fn(&mut Connection) -> RedisResult<T>,
     ) -> Result<T, NoAnswer> {
-        let outcome = match self.connection.take() {
-            Some(connection) => Ok(connection),
-            None => self.directory.primary().and_then(connect),
-        };
-        match outcome.map(|mut connection| (call(&mut connection), connection)) {
-            Ok((Ok(answer), connection)) => {
-                self.connection = Some(connection);
-                Ok(answer)
-            }
-            Err(error) | Ok((Err(error), _)) => {
-                let is_known = error.code().map_or(is_lost(&error), |code| REFUSALS.contains(&code));
-                assert!(is_known, "the server answered with an error: {error}");
-                thread::sleep(BETWEEN_ATTEMPTS);
-                Err(NoAnswer)
-            }
+        let mut outcome = self.at_primary(&call);
+        for _ in 0..REDIRECTIONS_MAX {
+            let Err(error) = &outcome else { break };
+            let Some((port, is_for_good)) = redirection(error) else { break };
+            outcome = if is_for_good {
+                (self.port, self.connection) = (Some(port), None);
+                self.at_primary(&call)
+            } else {
+                self.at_node_aside(port, &call)
+            };
         }
+        outcome.map_err(|error| {
+            let is_known = error.code().map_or(is_lost(&error), |code| REFUSALS.contains(&code));
+            assert!(is_known, "the server answered with an error: {error}");
+            thread::sleep(BETWEEN_ATTEMPTS);
+            NoAnswer
+        })
     }
+
+    fn at_primary<T>(&mut self, call: &impl Fn(&mut Connection) -> RedisResult<T>) -> RedisResult<T> {
+        let mut connection = if let Some(connection) = self.connection.take() {
+            connection
+        } else {
+            let port = self.directory.primary(self.port)?;
+            self.port = Some(port);
+            connect(port).inspect_err(|_| self.port = Some(self.directory.after(port)))?
+        };
+        let outcome = call(&mut connection);
+        if outcome.as_ref().err().is_none_or(|error| redirection(error).is_some()) {
+            self.connection = Some(connection);
+        }
+        outcome
+    }
+
+    fn at_node_aside<T>(
+        &mut self,
+        port: u16,
+        call: &impl Fn(&mut Connection) -> RedisResult<T>,
+    ) -> RedisResult<T> {
+        let mut connection = match self.aside.take() {
+            Some((known, connection)) if known == port => connection,
+            _ => connect(port)?,
+        };
+        redis::cmd("ASKING").exec(&mut connection)?;
+        let outcome = call(&mut connection);
+        if outcome.as_ref().err().is_none_or(|error| error.code().is_some()) {
+            self.aside = Some((port, connection));
+        }
+        outcome
+    }
+}
+
+/// The port of the node that a client is sent to, and whether it is for good.
+fn redirection(error: &RedisError) -> Option<(u16, bool)> {
+    let (address, _) = error.redirect_node()?;
+    let port = address.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    Some((port.expect("an address with a port"), error.code() == Some("MOVED")))
 }
 
 fn is_lost(error: &RedisError) -> bool {

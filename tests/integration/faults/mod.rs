@@ -17,6 +17,7 @@
 
 mod calm;
 mod clock;
+mod cluster;
 mod controls;
 mod database;
 mod failover;
@@ -63,6 +64,8 @@ tests! {
     failover_to_a_replica_cut_off: failover::to_a_replica_cut_off;
     failover_back_and_forth_by_partial_resync: failover::back_and_forth_by_partial_resync;
     failover_by_sentinel: sentinel::promotes_a_replica;
+    cluster_in_which_a_slot_moves: cluster::slot_moves;
+    cluster_in_which_a_shard_fails_over: cluster::shard_fails_over;
     flushes_in_mid_flight: flush::in_mid_flight;
     swapped_databases: flush::swapped_databases;
     eviction_of_namespaces: memory::evicts_namespaces;

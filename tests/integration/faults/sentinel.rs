@@ -32,7 +32,7 @@ pub(super) fn promotes_a_replica(setup: Setup) -> Report {
     let mut replica = setup.server().start();
     replica.replica_of(&primary);
     let sentinel = Sentinel::start(&primary);
-    setup.perform(Directory::Sentinel(sentinel.port), |stage| {
+    setup.perform(Directory::Sentinels(vec![sentinel.port]), |stage| {
         for _ in stage.rounds() {
             sentinel.wait_for_replica(&replica);
             cut_off(&replica, &primary);

@@ -33,7 +33,8 @@ const HITS_AFTER_FAULT: u64 = 1000;
 impl Setup {
     /// A test that is over in seconds, also in a debug build.
     pub(super) fn short(name: &'static str) -> Self {
-        Self { name, seed: seed(), lease: USUAL_LEASE, rounds: 1, reads: 4000, without: None }
+        let (lease, namespace) = (USUAL_LEASE, "alkey");
+        Self { name, seed: seed(), lease, rounds: 1, reads: 4000, without: None, namespace }
     }
 
     /// A test of a hundred thousand strict reads and more.
@@ -54,6 +55,11 @@ impl Setup {
     /// Another lease than usual.
     pub(super) fn with_lease(self, lease: Duration) -> Self {
         Self { lease, ..self }
+    }
+
+    /// Another namespace than usual.
+    pub(super) fn with_namespace(self, namespace: &'static str) -> Self {
+        Self { namespace, ..self }
     }
 
     /// A server for this test.
@@ -98,7 +104,7 @@ impl Setup {
     }
 }
 
-/// Each of these tests has eight threads and up to three servers of its own: two at once would only wait.
+/// Each of these tests has eight threads and some servers of its own: two at once would only wait.
 fn one_at_a_time() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
@@ -159,7 +165,7 @@ impl Stage<'_> {
     pub(super) fn primary_is(&self, server: &Server) {
         match &self.world.directory {
             Directory::Told(port) => port.store(server.port(), Release),
-            Directory::Sentinel(_) => panic!("the sentinel tells them"),
+            Directory::Sentinels(_) | Directory::Cluster(_) => panic!("they are told by others"),
         }
     }
 
@@ -194,7 +200,8 @@ impl Stage<'_> {
     /// Waits until grace is over for a row that nobody writes; then the next phase begins.
     pub(super) fn until_grace_is_over(&self, next: Phase) {
         let mut link = Link::new(&self.world.directory);
-        let untouched = Subject { rows: Vec::new(), identifiers: vec!["alkey:untouched#1".to_owned()] };
+        let identifiers = vec![format!("{}:untouched#1", self.world.setup.namespace)];
+        let untouched = Subject { rows: Vec::new(), identifiers };
         wait_until(DEADLINE, "grace is over", || settled_key(&mut link, &untouched).ok_or("it is not"));
         self.world.set_phase(next);
     }

@@ -26,11 +26,12 @@ pub(super) struct Subjects {
 }
 
 impl Subjects {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(namespace: &str) -> Self {
+        let row_identifier = |row| row_identifier(namespace, row);
         let rows = (0..ROWS).map(|row| Subject { rows: vec![row], identifiers: vec![row_identifier(row)] });
         let tables = (0..TABLES).map(|table| Subject {
             rows: rows_of(table).collect(),
-            identifiers: vec![format!("alkey:t{table}#*")],
+            identifiers: vec![format!("{namespace}:t{table}#*")],
         });
         let pairs = (0..ROWS).step_by(2).map(|row| {
             let rows = vec![row, (row + PAIR_DISTANCE) % ROWS];
@@ -55,20 +56,21 @@ impl Subjects {
 }
 
 /// What a writer changes: mostly a few rows; now and then many rows that it names by their table, or by everything.
-pub(super) fn any_change(random: &mut Random) -> Subject {
+pub(super) fn any_change(namespace: &str, random: &mut Random) -> Subject {
     let many = |random: &mut Random, rows: std::ops::Range<Row>| -> Vec<Row> {
         let mut rows: Vec<Row> = rows.filter(|_| random.one_in(3)).collect();
         rows.push(0);
         rows
     };
     match random.below(400) {
-        0 => Subject { rows: many(random, 0..ROWS), identifiers: vec!["alkey:*#*".to_owned()] },
-        1..4 => Subject { rows: many(random, rows_of(0)), identifiers: vec!["alkey:t0#*".to_owned()] },
+        0 => Subject { rows: many(random, 0..ROWS), identifiers: vec![format!("{namespace}:*#*")] },
+        1..4 => Subject { rows: many(random, rows_of(0)), identifiers: vec![format!("{namespace}:t0#*")] },
         _ => {
             let mut rows: Vec<Row> = (0..=random.below(3)).map(|_| random.index(ROWS)).collect();
             rows.sort_unstable();
             rows.dedup();
-            Subject { identifiers: rows.iter().copied().map(row_identifier).collect(), rows }
+            let identifiers = rows.iter().map(|row| row_identifier(namespace, *row)).collect();
+            Subject { rows, identifiers }
         }
     }
 }
@@ -77,6 +79,6 @@ fn rows_of(table: usize) -> std::ops::Range<Row> {
     table * ROWS_PER_TABLE..(table + 1) * ROWS_PER_TABLE
 }
 
-fn row_identifier(row: Row) -> String {
-    format!("alkey:t{}#{}", row / ROWS_PER_TABLE, row % ROWS_PER_TABLE)
+fn row_identifier(namespace: &str, row: Row) -> String {
+    format!("{namespace}:t{}#{}", row / ROWS_PER_TABLE, row % ROWS_PER_TABLE)
 }

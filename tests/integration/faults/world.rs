@@ -48,6 +48,8 @@ pub(super) struct Setup {
     /// Answered strict reads before the first fault, and again after each, once grace is over.
     pub(super) reads: u64,
     pub(super) without: Option<Mechanism>,
+    /// In which all is recorded and looked up.
+    pub(super) namespace: &'static str,
 }
 
 /// The parts of a test, which are counted separately.
@@ -143,7 +145,7 @@ impl World {
             setup,
             directory,
             database: Database::new(ROWS),
-            subjects: Subjects::new(),
+            subjects: Subjects::new(setup.namespace),
             cache: RwLock::default(),
             tally: Tally::default(),
             lease: RwLock::new(setup.lease),

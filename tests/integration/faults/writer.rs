@@ -115,7 +115,7 @@ impl<'a> Writer<'a> {
             link: Link::new(&world.directory),
             random: random(stream),
             reader: Reader::new(world, Manner::Strict, random(stream + 1000)),
-            name: format!("alkey:tx:{}-{stream}", world.setup.seed),
+            name: format!("{}:tx:{}-{stream}", world.setup.namespace, world.setup.seed),
             transactions: 0,
             recorded_after_faults: 0,
             late: Vec::new(),
@@ -184,7 +184,7 @@ impl<'a> Writer<'a> {
     fn transaction(&mut self) {
         self.transactions += 1;
         let transaction = format!("{}-{}", self.name, self.transactions);
-        let change = any_change(&mut self.random);
+        let change = any_change(self.world.setup.namespace, &mut self.random);
         let fate = self.any_fate();
         if self.random.one_in(4) {
             self.reader.read_as_of(self.world.database.snapshot());

@@ -10,7 +10,7 @@ use super::process::Variable;
 use super::{DEADLINE, Server, module_path, wait_until};
 
 /// The configuration of a server; `start` makes the server.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Builder {
     /// The configuration that comes first: any other line overrides it.
     base: String,

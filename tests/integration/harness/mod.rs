@@ -1,6 +1,7 @@
 //! What the integration tests stand on: real redis-servers with the module just built.
 //!
 //! - [`Server`] starts a server, waits until it answers, and ends it when dropped.
+//! - [`Cluster`] starts several, as the shards of a cluster and their replicas.
 //! - [`Raw`] speaks RESP2 or RESP3 byte by byte; [`Server::connect`] gives the client crate's connection.
 //! - [`session::Document`] types the sessions in our documents into a shell.
 //! - [`wait_until`] is the only way to wait: for a condition, until a deadline. Nothing here sleeps for luck.
@@ -9,6 +10,7 @@
 //! (`module.rs`), and no server outlives the tests (`process.rs`).
 
 mod builder;
+mod cluster;
 mod module;
 mod port;
 mod process;
@@ -18,6 +20,7 @@ pub(crate) mod session;
 mod wait;
 
 pub(crate) use builder::Builder;
+pub(crate) use cluster::Cluster;
 pub(crate) use module::{find_module, module_path};
 pub(crate) use port::free_port;
 pub(crate) use process::start_sentinel;
