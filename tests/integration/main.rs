@@ -17,6 +17,8 @@ mod configuration;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod failover;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod harness;

@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use redis::{Cmd, Connection, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult};
 
+use crate::harness::SENTINEL_SET;
+
 /// How the clients learn where the primary is.
 pub(super) enum Directory {
     /// They are told, by the test.
@@ -23,9 +25,6 @@ pub(super) enum Directory {
     /// They know the ports of all nodes of a cluster, and are sent on by whichever they ask.
     Cluster(Vec<u16>),
 }
-
-/// The set's name, as the sentinel knows it.
-pub(super) const SENTINEL_SET: &str = "alkey";
 
 /// A server that takes longer is as good as lost. One that is stopped for a while is not.
 const TIMEOUT: Duration = Duration::from_secs(10);

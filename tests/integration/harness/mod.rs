@@ -2,6 +2,7 @@
 //!
 //! - [`Server`] starts a server, waits until it answers, and ends it when dropped.
 //! - [`Cluster`] starts several, as the shards of a cluster and their replicas.
+//! - [`Sentinels`] starts three, to watch a server and its replicas.
 //! - [`Raw`] speaks RESP2 or RESP3 byte by byte; [`Server::connect`] gives the client crate's connection.
 //! - [`session::Document`] types the sessions in our documents into a shell.
 //! - [`wait_until`] is the only way to wait: for a condition, until a deadline. Nothing here sleeps for luck.
@@ -15,6 +16,7 @@ mod module;
 mod port;
 mod process;
 mod resp;
+mod sentinels;
 mod server;
 pub(crate) mod session;
 mod wait;
@@ -23,7 +25,7 @@ pub(crate) use builder::Builder;
 pub(crate) use cluster::Cluster;
 pub(crate) use module::{find_module, module_path};
 pub(crate) use port::free_port;
-pub(crate) use process::start_sentinel;
 pub(crate) use resp::{Raw, reply_length};
+pub(crate) use sentinels::{SENTINEL_SET, Sentinels};
 pub(crate) use server::Server;
 pub(crate) use wait::{DEADLINE, wait_until};
