@@ -78,9 +78,13 @@ fn builder() -> Builder {
 fn by_sentinel() {
     let mut primary = builder().start();
     let replicas = [builder().start(), builder().start()];
-    replicas.iter().for_each(|replica| replica.replica_of(&primary));
+    for replica in &replicas {
+        replica.replica_of(&primary);
+    }
     let sentinels = Sentinels::start(&primary);
-    replicas.iter().for_each(|replica| sentinels.wait_for_replica(replica));
+    for replica in &replicas {
+        sentinels.wait_for_replica(replica);
+    }
     let servers = [&primary, &replicas[0], &replicas[1]];
     let mut trackers = tracked(&primary, &servers, |server| Tracker::of(server, "alkey"), "alkey");
     let before = trackers[0].key();

@@ -70,14 +70,15 @@ impl Sentinels {
     /// Waits until all of them say that one of these servers is the primary. Tells which.
     #[track_caller]
     pub(crate) fn wait_for_primary(&self, candidates: &[&Server]) -> usize {
-        let told = self.0.iter().map(|sentinel| {
+        let told = self.0.each_ref().map(|sentinel| {
             wait_until(SENTINEL_DEADLINE, "a sentinel has promoted a replica", || {
                 let (_, port): (String, u16) =
                     redis::from_redis_value(sentinel.ask("get-master-addr-by-name")).expect("an address");
                 candidates.iter().position(|candidate| candidate.port() == port).ok_or(port)
             })
         });
-        told.last().expect("there are three")
+        assert_eq!(told, [told[0]; 3], "the sentinels agree");
+        told[0]
     }
 }
 
