@@ -27,6 +27,8 @@ pub(crate) enum Error {
     OtherNamespace { identifier: Vec<u8>, namespace: Vec<u8> },
     /// In cluster mode: a namespace without a hash tag.
     NoHashTag(Vec<u8>),
+    /// In cluster mode: the namespace's slot is on its way here, and its state may come yet.
+    NotHereYet(Vec<u8>),
     /// The namespace's key holds something else.
     WrongType(Vec<u8>),
     /// Too many transactions in flight.
@@ -86,6 +88,11 @@ impl Error {
                 "ERR {} has no hash tag: in cluster mode expected one right after alkey, as in \
                  alkey{{TAG}}:TABLE#ROW",
                 quoted(name)
+            )
+            .into(),
+            Self::NotHereYet(namespace) => format!(
+                "TRYAGAIN the slot of {} is moving: expected a node that owns it",
+                quoted(namespace)
             )
             .into(),
             Self::WrongType(key) => format!(

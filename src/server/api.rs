@@ -66,6 +66,9 @@ functions! {
     key_at_pos_with_flags = RedisModule_KeyAtPosWithFlags(ctx: Ctx, position: c_int, flags: c_int);
 
     get_context_flags = RedisModule_GetContextFlags(ctx: Ctx) -> c_int;
+    get_thread_safe_context = RedisModule_GetThreadSafeContext(client: *mut raw::RedisModuleBlockedClient) -> Ctx;
+    free_thread_safe_context = RedisModule_FreeThreadSafeContext(ctx: Ctx);
+    free_call_reply = RedisModule_FreeCallReply(reply: *mut raw::RedisModuleCallReply);
     get_selected_db = RedisModule_GetSelectedDb(ctx: Ctx) -> c_int;
     subscribe_to_server_event = RedisModule_SubscribeToServerEvent(
         ctx: Ctx, event: raw::RedisModuleEvent, callback: raw::RedisModuleEventCallback
@@ -191,6 +194,20 @@ pub(super) unsafe fn replicate_two(ctx: Ctx, command: Text, first: &[u8], second
                 second.len(),
             )
         };
+    }
+}
+
+/// Calls a command that has a key for its only argument. Null if the server refuses.
+///
+/// # Safety
+///
+/// The context is one that the server gave, and the key is a string of the server's.
+pub(super) unsafe fn call_one(ctx: Ctx, command: Text, key: Str) -> *mut raw::RedisModuleCallReply {
+    // SAFETY: the pointer is written once, before any call of ours.
+    match unsafe { raw::RedisModule_Call } {
+        // SAFETY: "s" announces a string, which follows.
+        Some(call) => unsafe { call(ctx, command, c"s".as_ptr(), key) },
+        None => core::ptr::null_mut(),
     }
 }
 

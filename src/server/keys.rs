@@ -24,6 +24,24 @@ impl KeyName {
         bytes(self.0)
     }
 
+    /// In cluster mode: whether the slot of the key is this node's. While it moves here, those who are sent here for one
+    /// call (ASK) are let through, and nothing tells a module that they are. So the server is asked as a client that
+    /// was not sent.
+    #[cold]
+    pub(super) fn is_of_this_node(&self) -> bool {
+        // SAFETY: without a blocked client the context is that of a client of its own.
+        let ctx = unsafe { api::get_thread_safe_context(core::ptr::null_mut()) };
+        // SAFETY: the context was just made, the name ends in NUL, and the string is alive.
+        let reply = unsafe { api::call_one(ctx, c"EXISTS".as_ptr(), self.0) };
+        if !reply.is_null() {
+            // SAFETY: the reply is ours, and is not used any more.
+            unsafe { api::free_call_reply(reply) };
+        }
+        // SAFETY: the context is ours, and is not used any more.
+        unsafe { api::free_thread_safe_context(ctx) };
+        !reply.is_null()
+    }
+
     /// Tells transactions that watch the key, and clients that track it, that it changed; and whoever subscribed to
     /// keyspace events of modules, by what.
     pub(super) fn signal(&self, call: &Call, event: &CStr) {

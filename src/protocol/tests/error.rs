@@ -8,7 +8,7 @@ fn assert_text(error: &Error, expected: &str) {
     assert_eq!(text, expected);
     // What clients rely on: a code, a space, and one sentence on one line, for RESP's sake.
     let (code, sentence) = text.split_once(' ').expect("a code and a sentence");
-    assert!(["ERR", "READONLY", "WRONGTYPE"].contains(&code), "{code} is no code");
+    assert!(["ERR", "READONLY", "TRYAGAIN", "WRONGTYPE"].contains(&code), "{code} is no code");
     assert!(!sentence.is_empty() && !sentence.ends_with('.') && !sentence.contains(". "), "{sentence}");
     assert!(text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()), "{text}");
     // The match has no wildcard, so that a new error needs a line in the table below.
@@ -21,6 +21,7 @@ fn assert_text(error: &Error, expected: &str) {
         | Error::TooManyNamespaces
         | Error::OtherNamespace { .. }
         | Error::NoHashTag(_)
+        | Error::NotHereYet(_)
         | Error::WrongType(_)
         | Error::TooManyTransactions
         | Error::Replica
@@ -55,6 +56,10 @@ fn each_error_says_what_was_wrong_and_what_was_expected() {
             Error::NoHashTag(b"alkey:a#1".to_vec()),
             "ERR \"alkey:a#1\" has no hash tag: in cluster mode expected one right after alkey, as in \
              alkey{TAG}:TABLE#ROW",
+        ),
+        (
+            Error::NotHereYet(b"alkey{shop}".to_vec()),
+            "TRYAGAIN the slot of \"alkey{shop}\" is moving: expected a node that owns it",
         ),
         (
             Error::WrongType(b"alkey".to_vec()),

@@ -1,6 +1,6 @@
 //! The shards of a cluster: the namespace moves from one to another, and its shard fails over.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::harness::{Cluster, DEADLINE, wait_until};
 
@@ -15,28 +15,27 @@ use super::world::Setup;
 const PRIMARIES: usize = 3;
 const NAMESPACE: &str = "alkey{shop}";
 
-/// In each round the slot begins to move and is called back; moves while a few reads go by, and while two leases do;
-/// and moves atomically, where the server can.
+/// In each round the slot begins to move and is called back; moves while some reads go by, and while two leases do; and
+/// moves atomically, where the server can.
 pub(super) fn slot_moves(setup: Setup) -> Report {
     let setup = setup.with_namespace(NAMESPACE);
     let cluster = Cluster::start(&setup.server(), PRIMARIES);
     setup.perform(Directory::Cluster(cluster.ports()), |stage| {
         for mut random in stage.rounds() {
             let moving = Move::begin(stage, &cluster);
-            some_reads(stage, &mut random);
+            all_go_on(stage, &mut random);
             moving.cancel();
             stage.recovers();
 
             for is_slow in [false, true] {
                 let moving = Move::begin(stage, &cluster);
-                some_reads(stage, &mut random);
+                all_go_on(stage, &mut random);
                 if is_slow {
-                    // Those who are sent to the new node have a namespace there that settles, and is replaced then.
                     stage.world.wait_for_reads(u64::MAX / 2, Instant::now() + 2 * setup.lease);
                 }
                 moving.move_namespace();
-                some_reads(stage, &mut random);
-                moving.end(|| some_reads(stage, &mut random));
+                all_go_on(stage, &mut random);
+                moving.end(|| all_go_on(stage, &mut random));
                 stage.recovers();
             }
 
@@ -50,9 +49,17 @@ pub(super) fn slot_moves(setup: Setup) -> Report {
     })
 }
 
-/// Some reads with the slot as it is, so that the next step comes at any moment.
-fn some_reads(stage: &Stage, random: &mut Random) {
-    stage.until_reads(random.below(stage.world.setup.reads / 10));
+/// The time of some calls with the slot as it is: first for readers alone, then also for writers who had recorded. While
+/// the slot moves, hardly any is answered.
+fn all_go_on(stage: &Stage, random: &mut Random) {
+    let lease_ms = u64::try_from(stage.world.setup.lease.as_millis()).expect("a short lease");
+    for writers_too in [false, true] {
+        if writers_too {
+            stage.world.let_writers_go();
+        }
+        let a_while = Duration::from_millis(random.below(lease_ms / 3));
+        stage.world.wait_for_reads(stage.world.setup.reads / 10, Instant::now() + a_while);
+    }
 }
 
 /// From which primary to which the slot goes next.
@@ -86,7 +93,7 @@ impl<'a> Move<'a> {
 
     fn move_namespace(&self) {
         let port = self.cluster.node(self.to).port().to_string();
-        let migrate = ["MIGRATE", "127.0.0.1", &port, NAMESPACE, "0", "5000", "REPLACE"];
+        let migrate = ["MIGRATE", "127.0.0.1", &port, NAMESPACE, "0", "5000"];
         assert_eq!(self.cluster.node(self.from).resp2().text(&migrate), "+OK\r\n");
     }
 
@@ -114,7 +121,6 @@ pub(super) fn shard_fails_over(setup: Setup) -> Report {
         for _ in stage.rounds() {
             let first = cluster.owner(NAMESPACE).expect("a node has the slot");
             let second = cluster.replica_of(first);
-            cluster.takes_the_silent_for_dead(true);
             stage.fails();
             cluster.ok(second, &["FAILOVER"]);
             cluster.wait_for_owner(NAMESPACE, second);
@@ -124,6 +130,7 @@ pub(super) fn shard_fails_over(setup: Setup) -> Report {
             cut_off(cluster.node(first), cluster.node(second));
             stage.until_commits(LOST_COMMITS);
             stage.fails();
+            cluster.takes_the_silent_for_dead(true);
             cluster.node_mut(second).kill9();
             cluster.wait_for_owner(NAMESPACE, first);
             cluster.takes_the_silent_for_dead(false);
@@ -134,10 +141,13 @@ pub(super) fn shard_fails_over(setup: Setup) -> Report {
                 assert_eq!(reply, "+OK\r\n");
             }
             cluster.node_mut(second).restart();
-            wait_until(DEADLINE, "the old primary is a replica", || {
-                cluster.node(second).info_is("replication", "role", "slave")
+            cluster.takes_the_silent_for_dead(true);
+            wait_until(DEADLINE, "the old primary is known for a replica", || {
+                let replicas = cluster.ask(first, &["REPLICAS", &cluster.id(first)]);
+                if replicas.contains(&cluster.id(second)) { Ok(()) } else { Err(replicas) }
             });
             cluster.node(second).wait_for_sync_with(cluster.node(first));
+            cluster.takes_the_silent_for_dead(false);
         }
     })
 }
