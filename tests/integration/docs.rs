@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use crate::commands::client::{Client, fields, settled_server, text_of, words};
-use crate::harness::Server;
 use crate::harness::session::{Document, is_abridged};
+use crate::harness::{Cluster, Server};
 
 const COMMANDS: &str = "docs/commands.md";
 /// These have programs and figures, which other tests make true.
@@ -84,8 +84,13 @@ fn the_errors_are_those_of_the_table() {
     client.ok("REPLICAOF 127.0.0.1 1");
     met.push(client.text("ALKEY.KEY alkey:users#1"));
     drop(server);
-    let node = Server::builder().cluster().start();
-    met.push(Client::of(&node).text("ALKEY.KEY alkey:users#1"));
+    let cluster = Cluster::start(&Server::builder(), 2);
+    let [_, of_the_other] = &cluster.namespaces(2)[..] else { panic!("there are two") };
+    let mut node = Client::of(cluster.node(0));
+    met.push(node.text("ALKEY.KEY alkey:users#1"));
+    cluster.ok(0, &["SETSLOT", &cluster.slot(of_the_other), "IMPORTING", &cluster.id(1)]);
+    node.ok("ASKING");
+    met.push(node.text(&format!("ALKEY.KEY {of_the_other}:users#1")));
 
     let document = Document::read(COMMANDS);
     let (_, section) = document.text.split_once("\n## Errors\n").expect("there is a section");

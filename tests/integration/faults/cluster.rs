@@ -122,8 +122,11 @@ pub(super) fn shard_fails_over(setup: Setup) -> Report {
             let first = cluster.owner(NAMESPACE).expect("a node has the slot");
             let second = cluster.replica_of(first);
             stage.fails();
+            // For as long as a node takes to be dead, the others do not vote again about the same primary.
+            cluster.takes_the_silent_for_dead(true);
             cluster.ok(second, &["FAILOVER"]);
             cluster.wait_for_owner(NAMESPACE, second);
+            cluster.takes_the_silent_for_dead(false);
             stage.recovers();
             cluster.node(first).wait_for_sync_with(cluster.node(second));
 
