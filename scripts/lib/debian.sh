@@ -1,4 +1,4 @@
-# Sourced by get-server: packages of any Debian suite, unpacked and not installed.
+# Sourced by the scripts: packages of any Debian suite, unpacked and not installed.
 #
 # It uses an apt of its own, in whose state nothing is installed, so that it brings whatever a package needs.
 # The mirror is the one that the machine uses.
@@ -37,14 +37,15 @@ debian_mirror() {
     echo "$mirror"
 }
 
-# debian_unpack SUITES PACKAGE ROOT [alone]: the package into ROOT, with all that it needs if not alone.
+# debian_unpack SUITES PACKAGES ROOT [alone]: the packages into ROOT, with all that they need if not alone.
 debian_unpack() {
-    local apt apt_state archive
+    local apt apt_state archive packages
+    read -ra packages <<<"$2"
     debian_apt "$1"
     if [[ ${4:-} == alone ]]; then
-        (cd "$apt_state/archives" && "${apt[@]}" download "$2" >&2)
+        (cd "$apt_state/archives" && "${apt[@]}" download "${packages[@]}" >&2)
     else
-        "${apt[@]}" install --download-only --yes --no-install-recommends "$2" >&2 </dev/null
+        "${apt[@]}" install --download-only --yes --no-install-recommends "${packages[@]}" >&2 </dev/null
     fi
     for archive in "$apt_state"/archives/*.deb; do
         dpkg-deb --extract "$archive" "$3"

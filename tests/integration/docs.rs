@@ -11,7 +11,8 @@ use crate::harness::{Cluster, Server};
 const COMMANDS: &str = "docs/commands.md";
 /// These have programs and figures, which other tests make true.
 const WITHOUT_SESSIONS: [&str; 3] = ["docs/adapters.md", "docs/benchmarks.md", "docs/guarantees.md"];
-const DOCUMENTS: [&str; 4] = ["docs/access.md", COMMANDS, "docs/configuration.md", "docs/operations.md"];
+const DOCUMENTS: [&str; 5] =
+    ["docs/access.md", COMMANDS, "docs/configuration.md", "docs/monitoring.md", "docs/operations.md"];
 
 #[test]
 fn the_sessions_of_the_docs_are_true() {

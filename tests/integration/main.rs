@@ -27,6 +27,8 @@ mod harness_tests;
 #[cfg(test)]
 mod module_life;
 #[cfg(test)]
+mod monitoring;
+#[cfg(test)]
 mod operator;
 #[cfg(test)]
 mod persistence;

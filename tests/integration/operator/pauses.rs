@@ -3,7 +3,7 @@
 
 use redis::Value;
 
-use crate::commands::client::{Client, LEASE_MS_SHORT, quick_server, text_of, words};
+use crate::commands::client::{Client, LEASE_MS_SHORT, quick_server, settled_server, text_of, words};
 use crate::harness::{DEADLINE, Server, wait_until};
 
 /// The server itself sends replicas nothing but what is written.
@@ -170,6 +170,27 @@ fn in_a_failover_reading_goes_on_and_the_new_primary_has_new_keys() {
     primary.catch_up_with(&replica);
     read_everything(&mut client);
     assert_eq!(client.digest(), new.digest());
+}
+
+#[test]
+fn a_failover_that_is_aborted_while_it_waits_has_changed_nothing() {
+    let (primary, mut client) = settled_server();
+    let replica = Server::start();
+    replica.replica_of(&primary);
+    let old_key = client.key("alkey:users#1");
+    let epochs = || primary.info("alkey", "alkey_new_epochs");
+    let epochs_before = epochs();
+    replica.catch_up_with(&primary);
+    signal(&replica, "STOP");
+    client.integer("ALKEY.TOUCH alkey:users#2");
+    client.ok("FAILOVER");
+    let mut writer = Client::of(&primary);
+    writer.raw().send(&words("ALKEY.KEY alkey:users#1"));
+    client.ok("FAILOVER ABORT");
+    assert_eq!(text_of(&writer.raw().read()), old_key);
+    assert_eq!(epochs(), epochs_before);
+    assert_eq!(client.text("FAILOVER ABORT"), "-ERR No failover in progress.\r\n");
+    signal(&replica, "CONT");
 }
 
 /// Sends a signal to the server's process.
