@@ -252,6 +252,19 @@ impl<'a> Effect<'a> {
         Ok(Self { epoch, born, operations })
     }
 
+    /// The tables that it tells of, one of them again where its rows stand apart.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = &'a [u8]> {
+        let mut reader = Reader { rest: self.operations };
+        let operations = core::iter::from_fn(move || reader.operation().ok().flatten());
+        operations.filter_map(|operation| match operation {
+            Operation::Stamps(_) | Operation::Lease(_) => None,
+            Operation::Table { name, .. }
+            | Operation::Floor { name, .. }
+            | Operation::Rows { name, .. }
+            | Operation::Committed { name, .. } => Some(name),
+        })
+    }
+
     /// Does to a namespace what was done elsewhere, and says that its state is from there.
     pub(crate) fn apply(&self, namespace: Option<&mut Namespace>, waste: &mut Waste) -> Option<Namespace> {
         let Some(namespace) = namespace else {
@@ -293,11 +306,10 @@ impl<'a> Effect<'a> {
                 }
                 Operation::Committed { name, stamp, fingerprints } => {
                     on_table(namespace, name, stamp, |table| {
-                        table.raise_any(stamp);
-                        for fingerprint in fingerprints.as_chunks().0 {
-                            let fingerprint = Fingerprint(u64::from_le_bytes(*fingerprint));
-                            table.raise_row(Row { fingerprint, stamp });
-                        }
+                        let fingerprints = fingerprints.as_chunks().0.iter().copied();
+                        let mut rows: Vec<_> =
+                            fingerprints.map(u64::from_le_bytes).map(Fingerprint).collect();
+                        table.raise_rows(&mut rows, stamp);
                     });
                 }
             }

@@ -14,8 +14,8 @@ use super::stamp::Stamp;
 use super::table::Table;
 use super::term::{ELSEWHERE, Now};
 use super::waste::Waste;
-use arrayvec::ArrayVec;
 use hashbrown::HashMap;
+use smallvec::SmallVec;
 
 /// The tables of a namespace, by name. Boxed, so that the map moves little when it grows.
 pub(crate) type Tables = HashMap<Vec<u8>, Box<Table>>;
@@ -145,6 +145,7 @@ impl Namespace {
             table.raise_sweep(stamp, waste);
             effect.table(name, table.any(), table.sweep());
         }
+        let mut rows: SmallVec<[Fingerprint; ROWS_AT_ONCE]> = SmallVec::with_capacity(set.len());
         let mut targets =
             set.iter().filter(|member| !member.is_whole_table()).map(|member| member.target()).peekable();
         while let Some(target) = targets.next() {
@@ -168,17 +169,13 @@ impl Namespace {
                 continue;
             }
             effect.begin_committed_rows(name, stamp);
-            let mut rows: ArrayVec<_, ROWS_AT_ONCE> = ArrayVec::new();
+            rows.clear();
             for row in run {
                 let fingerprint = fingerprints.of(row);
                 effect.committed_row(fingerprint);
                 rows.push(fingerprint);
-                if rows.is_full() {
-                    table.raise_rows(&rows, stamp);
-                    rows.clear();
-                }
             }
-            table.raise_rows(&rows, stamp);
+            table.raise_rows(&mut rows, stamp);
             effect.end_committed_rows();
             for _ in 0..FLOORS {
                 if table.rows.len() <= rows_max {

@@ -15,6 +15,8 @@
 //! The lower bits of a fingerprint choose the bucket and its lowest six the floor, so that with 64 buckets and
 //! more all rows under a floor lie in buckets of their own, and dropping them moves vectors, not rows.
 
+mod many;
+
 use super::allocated::allocated;
 use super::epoch::Fingerprint;
 use super::stamp::Stamp;
@@ -361,14 +363,28 @@ mod tests {
             writes in proptest::collection::vec(
                 (prop_oneof![0..200_u64, any::<u64>(), Just(u64::MAX)], 0..50_u64), 0..600,
             ),
+            together in proptest::collection::vec(prop_oneof![0..200_u64, any::<u64>(), Just(u64::MAX)], 0..300),
+            stamp in 0..50_u64,
             floors in proptest::collection::vec(0..FLOORS, 0..3),
         ) {
             let mut rows = Rows::default();
             let mut oracle = BTreeMap::new();
-            for (fingerprint, stamp) in &writes {
-                rows.raise(row(*fingerprint, *stamp));
-                let known = oracle.entry(*fingerprint).or_insert(*stamp);
-                *known = (*known).max(*stamp);
+            let half = writes.len() / 2;
+            let mut note = |fingerprint: u64, stamp: u64| {
+                let known = oracle.entry(fingerprint).or_insert(stamp);
+                *known = (*known).max(stamp);
+            };
+            for (number, (fingerprint, one)) in writes.iter().enumerate() {
+                if number == half && !together.is_empty() {
+                    let mut together: Vec<_> = together.iter().copied().map(Fingerprint).collect();
+                    rows.raise_many(&mut together, Stamp::from_bits(stamp));
+                    assert_consistent(&rows);
+                    for fingerprint in together {
+                        note(fingerprint.0, stamp);
+                    }
+                }
+                rows.raise(row(*fingerprint, *one));
+                note(*fingerprint, *one);
             }
             for floor in floors {
                 let _ = rows.take_floor(floor);

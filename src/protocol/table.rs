@@ -5,7 +5,7 @@
 
 use super::allocated::allocated;
 use super::epoch::Fingerprint;
-use super::rows::{FLOORS, Row, Rows, floor_of};
+use super::rows::{FLOORS, ROWS_AT_ONCE, Row, Rows, floor_of};
 use super::stamp::Stamp;
 use super::waste::Waste;
 
@@ -74,15 +74,24 @@ impl Table {
         }
     }
 
-    /// Some rows were touched, few enough to be looked for at once.
-    pub(crate) fn raise_rows(&mut self, rows: &[Fingerprint], stamp: Stamp) {
-        for fingerprint in rows {
-            // Cold rows come together if all are asked for before one is needed. What is asked for is not used, as
-            // rows move when others are put beside them; the black box keeps it from being left out.
-            core::hint::black_box(self.rows.search(*fingerprint).guessed());
+    /// Rows were touched together. Leaves their fingerprints in another order.
+    pub(crate) fn raise_rows(&mut self, rows: &mut [Fingerprint], stamp: Stamp) {
+        self.raise_any(stamp);
+        if self.rows.are_many(rows.len())
+            && stamp > self.sweep
+            && self.floors().all(|(_, floor)| stamp > floor)
+        {
+            return self.rows.raise_many(rows, stamp);
         }
-        for fingerprint in rows {
-            self.raise_row(Row { fingerprint: *fingerprint, stamp });
+        for rows in rows.chunks(ROWS_AT_ONCE) {
+            for fingerprint in rows {
+                // Cold rows come together if all are asked for before one is needed. What is asked for is not used, as
+                // rows move when others are put beside them; the black box keeps it from being left out.
+                core::hint::black_box(self.rows.search(*fingerprint).guessed());
+            }
+            for fingerprint in rows {
+                self.raise_row(Row { fingerprint: *fingerprint, stamp });
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 use super::api;
 use super::call::Call;
 use super::keys::{KeyName, Names, SentName};
+use crate::protocol::effect::Effect;
 use crate::protocol::identifier::{Member, Target};
 use crate::protocol::identifier_set::IdentifierSet;
 use crate::protocol::limits::SIGNALS_PER_COMMIT_MAX;
@@ -32,7 +33,11 @@ pub(super) fn announce(call: &Call, names: &Names, outcome: &Outcome) {
         signal_all(call, names, COMMITTED);
     }
     for set in &outcome.committed {
-        signal_set(call, names, set);
+        if set.len() > SIGNALS_PER_COMMIT_MAX {
+            signal_tables(call, names, effect);
+        } else {
+            signal_set(call, names, set);
+        }
     }
 }
 
@@ -64,7 +69,6 @@ fn signal_set(call: &Call, names: &Names, set: &IdentifierSet) {
     {
         arguments.next();
     }
-    let is_too_long = set.len() > SIGNALS_PER_COMMIT_MAX;
     let mut last_table: &[u8] = b"";
     for identifier in set.iter() {
         let target = identifier.target();
@@ -72,7 +76,6 @@ fn signal_set(call: &Call, names: &Names, set: &IdentifierSet) {
         match (target, key) {
             // It was signalled for all of them.
             (Target::Everything, _) => {}
-            (Target::Row { .. }, _) if is_too_long => {}
             (_, Some(key)) => key.signal(call, COMMITTED),
             (_, None) => signal(call, namespace, identifier.bytes),
         }
@@ -83,6 +86,14 @@ fn signal_set(call: &Call, names: &Names, set: &IdentifierSet) {
             signal(call, namespace, &Member::whole_table(table));
             last_table = table;
         }
+    }
+}
+
+/// Signals the tables alone. The effect names them; to find them among many identifiers takes long.
+fn signal_tables(call: &Call, names: &Names, effect: &[u8]) {
+    let Ok(effect) = Effect::parse(effect) else { return };
+    for table in effect.tables() {
+        signal(call, names.namespace.bytes(), &Member::whole_table(table));
     }
 }
 

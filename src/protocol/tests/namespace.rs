@@ -129,6 +129,35 @@ fn a_table_of_ten_rows_is_small() {
 }
 
 #[test]
+fn rows_that_are_many_are_committed_as_few_are() {
+    // Above a floor, below it, and where there is none.
+    for rows_max in [usize::MAX, 3_000] {
+        let mut process = Process::settled(Settings { sweep_threshold: 10_000, rows_max, ..ROOMY });
+        let names: Vec<String> = (0..5_000).map(|row| format!("a#{row}")).collect();
+        process.look(&names[0]);
+        for range in [0..3_000, 1_000..5_000, 0..5_000] {
+            let before: Vec<u64> = names.iter().map(|name| process.look_only(name).version).collect();
+            let committed: Vec<&str> = names[range.clone()].iter().map(String::as_str).collect();
+            process.touch(&committed);
+            let state = process.state();
+            let (stamp, held) = (state.stamps().last, state.rows());
+            assert!(held <= rows_max);
+            if rows_max == usize::MAX {
+                assert_eq!(held, range.end.max(3_000));
+            }
+            for (row, name) in names.iter().enumerate() {
+                let version = process.look_only(name).version;
+                if range.contains(&row) {
+                    assert_eq!(version, stamp.to_bits(), "{name} of {range:?}");
+                } else {
+                    assert!(version == before[row] || held < range.end && version == stamp.to_bits());
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn past_the_limit_of_rows_a_64th_of_the_keys_changes_at_a_time() {
     const ROWS_MAX: usize = 640;
     let mut process = Process::settled(Settings { rows_max: ROWS_MAX, ..ROOMY });
