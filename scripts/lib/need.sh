@@ -85,11 +85,14 @@ need_valgrind() {
         die "valgrind is missing: install it and run this again"
 }
 
-# need_python SQLALCHEMY: sets `python` to that of a virtual environment in target/, with what the Python adapter's tests
-# and checks need and that release of SQLAlchemy, as in 2.0. ALKEY_PYTHON is the Python to make it with.
+# need_python SQLALCHEMY [VERSION]: sets `python` to that of a virtual environment in target/, with what the Python
+# adapter's tests and checks need and that release of SQLAlchemy, as in 2.0. It is made with the Python of that version,
+# as in 3.12, which find_python has found; by default with the one that ALKEY_PYTHON names, or python3.
 need_python() {
-    local system=${ALKEY_PYTHON:-python3} directory=$PWD/target/python/sqlalchemy-$1
-    if ! makes_environments "$system"; then
+    local system=${ALKEY_PYTHON:-python3} directory=$PWD/target/python/sqlalchemy-$1${2:+-python-$2}
+    if [[ -n ${2:-} ]]; then
+        system=$(find_python "$2") || die "there is no Python $2"
+    elif ! makes_environments "$system"; then
         if [[ -z ${ALKEY_PYTHON:-} ]]; then install_packages python3 python3-venv || true; fi
         hash -r
         makes_environments "$system" ||
@@ -108,6 +111,18 @@ need_python() {
     if [[ $1 == 2.1 ]]; then groups+=(--group adapters/python/pyproject.toml:clients-in-c); fi
     "${pip[@]}" "${groups[@]}" "SQLAlchemy~=$1.0"
     cp adapters/python/pyproject.toml "$directory/made-for.toml"
+}
+
+# find_python VERSION: prints the path of a Python of this version, as in 3.12: one on PATH, or one that pyenv has.
+find_python() {
+    local candidate
+    for candidate in $(type -ap "python$1") "${PYENV_ROOT:-$HOME/.pyenv}/versions/$1".*/bin/python; do
+        if makes_environments "$candidate"; then
+            echo "$candidate"
+            return
+        fi
+    done
+    return 1
 }
 
 makes_environments() {

@@ -91,7 +91,7 @@ def test_11_keys_are_unambiguous(alkey: Alkey, make: Callable[[Alkey], Callable[
 
 
 def test_16_an_old_dump_brings_no_key_back(own_server: Callable[..., RedisServer]) -> None:
-    server = own_server()
+    server = own_server(lease_ms=500)
     with server.client() as client:
         alkey = Alkey(client)
         row = alkey.row("users", 1)
