@@ -3,6 +3,7 @@
 //! - `compare`: server CPU and waiting time of each operation and its alternatives, interleaved in rounds.
 //! - `scale`: memory and stalls at size.
 //! - `report`: docs/benchmarks.md and its plots, from what these two and the committed table have found.
+//! - `scaling`: replicas, and namespaces spread over the shards of a cluster. Writes docs/scaling.md.
 //! - `instructions`: what one call costs in instructions, counted by callgrind; checked against the committed table.
 //!
 //! It knows the module as a client does: nothing of its code is linked in. `scripts/bench` and
@@ -18,6 +19,7 @@ mod progress;
 mod report;
 mod rows;
 mod scale;
+mod scaling;
 mod server;
 mod statistics;
 mod subject;
@@ -42,6 +44,12 @@ enum Job {
     },
     /// Measures memory and stalls at size
     Scale,
+    /// Measures replicas and shards, and writes docs/scaling.md
+    Scaling {
+        /// How often each is measured
+        #[arg(long, default_value_t = 15)]
+        rounds: usize,
+    },
     /// Writes docs/benchmarks.md and its plots from what was measured last
     Report,
     /// Counts the instructions of each operation, and prints them beside the committed table
@@ -59,6 +67,7 @@ fn main() -> Result<()> {
     match Arguments::parse().job {
         Job::Compare { rounds } => compare::run(rounds),
         Job::Scale => scale::run(),
+        Job::Scaling { rounds } => scaling::run(rounds),
         Job::Report => report::run(),
         Job::Instructions { check, write } => instructions::run(check, write),
     }

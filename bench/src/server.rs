@@ -28,10 +28,15 @@ impl Server {
     /// A server that is settled: its grace is over, and its lease is a day, so nothing in flight is committed while it
     /// is measured. Its tables may have any number of rows.
     pub(crate) fn start() -> Result<Self> {
-        let directory = temporary()?;
-        let server = Self::launch(directory.path().to_path_buf(), Some(directory), &[])?;
-        server.settle()?;
+        let server = Self::start_with("")?;
+        server.settle("alkey")?;
         Ok(server)
+    }
+
+    /// A server with these lines in its configuration, in grace yet.
+    pub(crate) fn start_with(config: &str) -> Result<Self> {
+        let directory = temporary()?;
+        Self::launch(directory.path().to_path_buf(), Some(directory), &[], config)
     }
 
     /// The same under callgrind, with options for it. It is up to the caller what a count says.
@@ -39,22 +44,21 @@ impl Server {
         let directory = temporary()?;
         let profile = format!("--callgrind-out-file={}", directory.path().join("profile").display());
         let wrapper = [&["valgrind", "--quiet", "--tool=callgrind", profile.as_str()], options].concat();
-        let server = Self::launch(directory.path().to_path_buf(), Some(directory), &wrapper)?;
-        server.settle()?;
+        let server = Self::launch(directory.path().to_path_buf(), Some(directory), &wrapper, "")?;
+        server.settle("alkey")?;
         Ok(server)
     }
 
     /// Starts a server with another's dump, which must have ended.
     pub(crate) fn start_in(directory: &Path) -> Result<Self> {
-        Self::launch(directory.to_path_buf(), None, &[])
+        Self::launch(directory.to_path_buf(), None, &[], "")
     }
 
-    fn launch(directory: PathBuf, own: Option<TempDir>, wrapper: &[&str]) -> Result<Self> {
-        // The port that the system gives for this moment. Another process may still take it; then the log says so.
-        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+    fn launch(directory: PathBuf, own: Option<TempDir>, wrapper: &[&str], more: &str) -> Result<Self> {
+        let port = free_port()?;
         let config = format!(
             "bind 127.0.0.1\nport {port}\ndir \"{directory}\"\nsave \"\"\nslowlog-log-slower-than -1\n\
-             loadmodule \"{module}\" lease-ms 1 max-rows 1000000000\n",
+             loadmodule \"{module}\" lease-ms 1 max-rows 1000000000\n{more}",
             directory = directory.display(),
             module = paths::module()?.display(),
         );
@@ -93,11 +97,14 @@ impl Server {
         }
     }
 
-    fn settle(&self) -> Result<()> {
+    /// Waits until a namespace is out of grace; from then on nothing in flight is committed.
+    pub(crate) fn settle(&self, namespace: &str) -> Result<()> {
         let mut connection = self.connect()?;
+        call(&mut connection, &["CONFIG", "SET", "alkey.lease-ms", "1"])?;
+        let row = format!("{namespace}:users#0");
         let start = Instant::now();
         loop {
-            let reply = call(&mut connection, &["ALKEY.LOOKUP", "alkey:users#0"])?;
+            let reply = call(&mut connection, &["ALKEY.LOOKUP", &row])?;
             if matches!(&reply, Value::Array(fields) if matches!(fields.get(3), Some(Value::Int(0..)))) {
                 break;
             }
@@ -114,6 +121,10 @@ impl Server {
         let connection = client.get_connection_with_timeout(DEADLINE)?;
         connection.set_read_timeout(Some(DEADLINE))?;
         Ok(connection)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     pub(crate) fn directory(&self) -> &Path {
@@ -161,6 +172,11 @@ fn schedule(thread: &Path) -> Result<(u64, u64)> {
         (Some(Ok(ran)), Some(Ok(waited))) => Ok((ran, waited)),
         _ => bail!("{} does not begin with two numbers: {text:?}", path.display()),
     }
+}
+
+/// The port that the system gives for this moment. Another process may still take it; then the log says so.
+pub(crate) fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
 fn temporary() -> Result<TempDir> {

@@ -6,7 +6,7 @@
 mod chart;
 mod limits;
 mod plots;
-mod tables;
+pub(crate) mod tables;
 
 use crate::compare::Comparison;
 use crate::instructions::Table;
@@ -33,7 +33,7 @@ pub(crate) fn run() -> Result<()> {
         "`compare` and `scale` were measured on different machines or versions: run both again"
     );
     plots::draw_all(&found)?;
-    let page = fill(include_str!("../../benchmarks.md"), &tables::all(&found))?;
+    let page = fill("bench/benchmarks.md", include_str!("../../benchmarks.md"), &tables::all(&found))?;
     let path = paths::document("benchmarks.md");
     fs::write(&path, page).with_context(|| format!("can't write {}", path.display()))?;
     progress::done(&format!("wrote {} and its plots", path.display()));
@@ -41,16 +41,16 @@ pub(crate) fn run() -> Result<()> {
 }
 
 /// The template with what belongs in its places. Each must be in it.
-fn fill(template: &str, tables: &[(&str, String)]) -> Result<String> {
+pub(crate) fn fill(name_of_template: &str, template: &str, tables: &[(&str, String)]) -> Result<String> {
     let mut page = template.to_owned();
     for (name, table) in tables {
         let place = format!("{{{{{name}}}}}");
-        ensure!(page.contains(&place), "bench/benchmarks.md has no place {place}");
+        ensure!(page.contains(&place), "{name_of_template} has no place {place}");
         page = page.replace(&place, table.trim_end());
     }
     ensure!(
         !page.contains("{{"),
-        "bench/benchmarks.md has a place that nothing belongs in: it begins with {{{{"
+        "{name_of_template} has a place that nothing belongs in: it begins with {{{{"
     );
     Ok(page)
 }
@@ -62,8 +62,8 @@ mod tests {
     #[test]
     fn every_place_is_filled_and_every_table_has_one() {
         let table = |name| vec![(name, "| 1 |\n".to_owned())];
-        assert_eq!(fill("a\n\n{{b}}\n\nc\n", &table("b")).unwrap(), "a\n\n| 1 |\n\nc\n");
-        assert!(fill("a\n", &table("b")).is_err());
-        assert!(fill("{{b}} {{c}}\n", &table("b")).is_err());
+        assert_eq!(fill("t", "a\n\n{{b}}\n\nc\n", &table("b")).unwrap(), "a\n\n| 1 |\n\nc\n");
+        assert!(fill("t", "a\n", &table("b")).is_err());
+        assert!(fill("t", "{{b}} {{c}}\n", &table("b")).is_err());
     }
 }

@@ -160,7 +160,8 @@ fn dump(found: &Found) -> String {
 }
 
 /// A table in Markdown. The first column is text, the others are aligned as said.
-fn table(head: &[&str], aligned: &str, lines: impl Iterator<Item = Vec<String>>) -> String {
+/// A table in Markdown.
+pub(crate) fn table(head: &[&str], aligned: &str, lines: impl Iterator<Item = Vec<String>>) -> String {
     let aligned = format!("|--{}|\n", format!("|--{aligned}").repeat(head.len().saturating_sub(1)));
     let head = format!("| {} |\n", head.join(" | "));
     let lines = lines.map(|line| format!("| {} |\n", line.join(" | ")));
@@ -168,7 +169,7 @@ fn table(head: &[&str], aligned: &str, lines: impl Iterator<Item = Vec<String>>)
 }
 
 /// A number with commas: 12,345.
-fn thousands(number: u64) -> String {
+pub(crate) fn thousands(number: u64) -> String {
     if number < 1000 {
         number.to_string()
     } else {

@@ -8,7 +8,7 @@ use super::world::{Counts, PHASES, Phase, World};
 /// The server counts milliseconds and drops what is less, so a lease can be one longer than it says.
 const ROUNDING_US: u64 = 1000;
 
-/// Strict reads of a long test, at the least. There are thirteen, so all of them together are more than a million.
+/// Strict reads of a long test, at the least. There are fifteen, so all of them together are more than a million.
 const LONG_READS: u64 = 80_000;
 
 /// Hits among strict reads, in percent, when nothing fails; and beside faults, outside grace.
