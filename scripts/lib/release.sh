@@ -1,0 +1,90 @@
+# Sourced by the scripts that make, check and try a release: the tools they need, and the longer of their
+# steps.
+# shellcheck shell=bash
+
+# The oldest glibc that a release runs with; docs/installing.md says so, too. It is what Rust's standard library asks
+# for when it is linked on Debian 12: built on a newer system, a release may ask for more, and is refused.
+oldest_glibc=2.34
+
+# need_tool CRATE VERSION: a program of Cargo's in target/tools/bin. It is compiled without optimization: each runs for
+# seconds, and would take minutes to compile with it.
+need_tool() {
+    local tools=$PWD/target/tools
+    if [[ $("$tools/bin/$1" --version 2>/dev/null) == *"$2" ]]; then return; fi
+    say "compiling $1 (a minute) ..."
+    cargo install --quiet --locked --debug --config profile.dev.debug=false --root "$tools" \
+        --target-dir "$tools/build" --version "$2" "$1" >&2
+    rm -r "$tools/build"
+}
+
+need_cargo_deb() { need_tool cargo-deb 3.8.0; }
+need_cargo_deny() { need_tool cargo-deny 0.20.2; }
+
+# need_packaging_tools: what scripts/release needs beside what builds the module.
+need_packaging_tools() {
+    need_cargo_deb
+    # cargo-deb asks dpkg-shlibdeps which packages the libraries come from.
+    command -v dpkg-shlibdeps >/dev/null || install_packages dpkg-dev ||
+        die "dpkg-shlibdeps is missing: install dpkg-dev and run this again"
+    python3 -m pip --version >/dev/null 2>&1 || install_packages python3-pip ||
+        die "pip is missing: install Python with it (Debian: python3-pip) and run this again"
+}
+
+# build_module WORK: the module from WORK/source, with debug symbols and without a trace of the directories it was
+# built in. Sets `module`.
+build_module() {
+    local cargo_home=${CARGO_HOME:-$HOME/.cargo} map
+    # Not RUSTFLAGS and plain CFLAGS, which break at a space in a path.
+    printf -v CARGO_ENCODED_RUSTFLAGS '%s\x1f' "--remap-path-prefix=$1/source=/alkey" \
+        "--remap-path-prefix=$1/build=/alkey/target" "--remap-path-prefix=$cargo_home=/cargo"
+    printf -v map '%q ' "-ffile-prefix-map=$1/source=/alkey" "-ffile-prefix-map=$1/build=/alkey/target" \
+        "-ffile-prefix-map=$cargo_home=/cargo"
+    (
+        cd "$1/source" || exit
+        CARGO_ENCODED_RUSTFLAGS=${CARGO_ENCODED_RUSTFLAGS%$'\x1f'} CFLAGS=$map CC_SHELL_ESCAPED_FLAGS=1 \
+            CARGO_PROFILE_RELEASE_DEBUG=full CARGO_TARGET_DIR=$1/build cargo build --release --locked
+    )
+    module=$1/build/release/libalkey.so
+    if grep -qaF "$1" "$module"; then die "the module names $1, the directory it was built in"; fi
+}
+
+# split_symbols MODULE DEBUG: moves the debug symbols from one file to the other, where a debugger finds them when
+# both lie in one directory.
+split_symbols() {
+    objcopy --only-keep-debug --compress-debug-sections=zlib "$1" "$2"
+    (cd "$(dirname "$2")" && objcopy --strip-all --add-gnu-debuglink="$(basename "$2")" "$1")
+    chmod 644 "$2"
+}
+
+# check_glibc MODULE: that it runs with the glibc that is stated, and that no older one could be stated.
+check_glibc() {
+    local needed
+    needed=$(readelf --version-info --wide "$1" | grep -o 'GLIBC_[0-9.]*' | cut -d _ -f 2 | sort -Vu | tail -n 1)
+    [[ $needed == "$oldest_glibc" ]] ||
+        die "the module needs glibc ${needed:-of no version}, not $oldest_glibc, which scripts/lib/release.sh and" \
+            "docs/installing.md state: build on Debian 12, or change both"
+}
+
+# third_party_licences SOURCE DIRECTORY: the licences of what is compiled into the module. A crate that may be used under
+# one of several is used under MIT's, if that is among them.
+third_party_licences() {
+    local crates crate name version licence folder text
+    mkdir -p "$2"
+    cp "$(rustc --print sysroot)/share/doc/rust/COPYRIGHT-library.html" "$2/rust-library.html"
+    crates=$(cd "$1" && cargo tree --locked --package alkey --edges normal,no-proc-macro --prefix none --no-dedupe \
+        --target "$(rustc --print host-tuple)" --format '{p}|{l}' | grep -v '^alkey v' | LC_ALL=C sort -u)
+    while IFS='|' read -r crate licence; do
+        read -r name version <<<"$crate"
+        folder=$(compgen -G "${CARGO_HOME:-$HOME/.cargo}/registry/src/*/$name-${version#v}") ||
+            die "the source of $crate is not where Cargo keeps those of its registry"
+        printf '\n%s\n%s, %s\n%s\n\n' "${rule:=$(printf '=%.0s' {1..100})}" "$crate" "$licence" "$rule"
+        text=$(compgen -G "$folder/LICENSE-MIT*" || compgen -G "$folder/LICENSE") || text=
+        if [[ -n $text ]]; then
+            cat "$text"
+        elif [[ $name == redis-module-common ]]; then
+            echo "It is part of redis-module, which is below, and has its licence."
+        else
+            die "$crate has no file with its licence"
+        fi
+    done <<<"$crates" >"$2/crates.txt"
+}
