@@ -4,6 +4,7 @@
     record()                             before the database's PREPARE, if it has two phases
     decide()                             when nothing but the database's COMMIT is left to do
     committed() or rolled_back()         when the database has decided; what is not known is committed
+    abandoned()                          when it may decide yet, and nobody will learn what
 
 Knows no ORM: whoever listens to one drives this. Invariants: once `record` has succeeded, `committed` or `rolled_back`
 ends the flight, however they are called and whatever the server does; and neither ever raises what the server did.
@@ -25,6 +26,7 @@ from alkey.identifier import everything, table_of
 log = logging.getLogger("alkey")
 
 Policy = Literal["deliver", "raise"]
+Outcome = Literal["committed", "rolled back", "unknown"]
 
 # Of more rows than this the tables are told. The server does the same by default, and takes 100000 in one call.
 IDENTIFIERS_MAX = 10_000
@@ -55,7 +57,7 @@ class Transaction:
         self._name: bytes | None = None
         self._sent: frozenset[bytes] = frozenset()
         self._recorded_ns: int | None = None
-        self._outcome: Literal["committed", "rolled back"] | None = None
+        self._outcome: Outcome | None = None
         self._is_deciding = False
         # As one that went on unrecorded.
         self._is_counted = False
@@ -197,7 +199,15 @@ class Transaction:
             except AlkeyError as error:
                 log.info("a DISCARD did not arrive, so some keys change when the lease is over: %s", error)
 
-    def _end(self, outcome: Literal["committed", "rolled back"]) -> bool:
+    def abandoned(self) -> None:
+        """The connection broke while the database was committing, and it may commit yet. So the changes stay in flight
+        until the lease is over; then the server takes them for committed. Never raises an Exception."""
+        if self._recorded_ns is None or self._is_counted:
+            self.committed()
+        else:
+            self._end("unknown")
+
+    def _end(self, outcome: Outcome) -> bool:
         """Whether this is the first outcome that is told."""
         if self._outcome is not None:
             return False
