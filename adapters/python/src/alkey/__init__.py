@@ -15,7 +15,8 @@ from typing import Any
 
 from alkey._gone import gone
 from alkey.errors import AlkeyError, ModuleNotLoaded, NoCanonicalForm, NoIdentifier, Refused, Unavailable
-from alkey.front import Alkey, Lookup, is_private
+from alkey.front import Alkey
+from alkey.keys import Lookup, is_private
 from alkey.parts import Identifier
 
 __all__ = [

@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 if TYPE_CHECKING:
-    from alkey.front import Alkey, Lookup
+    from alkey.front import Alkey
+    from alkey.keys import Lookup
 
 T = TypeVar("T")
 
