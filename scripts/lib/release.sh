@@ -75,14 +75,15 @@ third_party_licences() {
         --target "$(rustc --print host-tuple)" --format '{p}|{l}' | grep -v '^alkey v' | LC_ALL=C sort -u)
     while IFS='|' read -r crate licence; do
         read -r name version <<<"$crate"
-        folder=$(compgen -G "${CARGO_HOME:-$HOME/.cargo}/registry/src/*/$name-${version#v}") ||
-            die "the source of $crate is not where Cargo keeps those of its registry"
-        printf '\n%s\n%s, %s\n%s\n\n' "${rule:=$(printf '=%.0s' {1..100})}" "$crate" "$licence" "$rule"
+        # More than one registry may have brought it.
+        folder=$(compgen -G "${CARGO_HOME:-$HOME/.cargo}/registry/src/*/$name-${version#v}" | head -n 1) || true
+        [[ -n $folder ]] || die "the source of $crate is not where Cargo keeps those of its registries"
+        printf '\n======== %s, %s\n\n' "$crate" "$licence"
         text=$(compgen -G "$folder/LICENSE-MIT*" || compgen -G "$folder/LICENSE") || text=
         if [[ -n $text ]]; then
             cat "$text"
         elif [[ $name == redis-module-common ]]; then
-            echo "It is part of redis-module, which is below, and has its licence."
+            echo "It is part of redis-module, and has its licence."
         else
             die "$crate has no file with its licence"
         fi
