@@ -1,0 +1,176 @@
+"""Instances of models: what they stand for in a key, since when what they hold may be, and where their rows pointed.
+
+An instance that the ORM loads remembers what it was loaded with and when that was read. One without such a memory was
+unpickled, made by hand or by `raw()`, or read what only its transaction could see: its age is unknown. One that holds
+something else by now holds changes, saved or not: if they were committed, its key has changed since it was loaded.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from django.db import router
+from django.db.models import Manager, Model, QuerySet
+from django.db.models.base import ModelBase
+
+from alkey.django.alkeys import alkey_of
+from alkey.django.life import life_of
+from alkey.django.tables import Table, any_row_of, parents_of, tables_of
+from alkey.errors import NoIdentifier
+
+_MISSING = object()
+
+
+class Memory:
+    """Of one instance. It is kept with Django's own state of it."""
+
+    __slots__ = ("pointed", "since_ns", "values")
+
+    def __init__(self, since_ns: int | None, values: dict[str, Any]) -> None:
+        self.since_ns = since_ns
+        self.values = values
+        # Each foreign key's values that were saved since.
+        self.pointed: dict[str, set[Any]] = {}
+
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        """Whoever unpickles the instance has another clock, and may not have alkey."""
+        return type(None), ()
+
+
+class Loading(threading.local):
+    """When the row was read of which an instance is made now."""
+
+    since_ns: int | None = None
+
+    def rows(self, rows: Iterator[Any], since_ns: int | None) -> Iterator[Any]:
+        """`rows`, each of which is made an instance of before the next is asked for."""
+        try:
+            for row in rows:
+                self.since_ns = since_ns
+                yield row
+        finally:
+            self.since_ns = None
+
+
+loading = Loading()
+
+
+def memory_of(instance: Model) -> Memory | None:
+    found: Memory | None = getattr(instance._state, "alkey", None)
+    return found
+
+
+# What Django's signals call
+
+
+def remember_loaded(*, instance: Model, **_: Any) -> None:
+    if loading.since_ns is not None:
+        values = vars(instance).copy()
+        # It holds the memory.
+        values.pop("_state", None)
+        instance._state.alkey = Memory(loading.since_ns, values)
+
+
+def before_save(*, instance: Any, using: str, **_: Any) -> None:
+    remember_where_it_points(instance, using)
+
+
+def after_save(*, instance: Any, **_: Any) -> None:
+    memory = memory_of(instance)
+    if memory is None:
+        memory = instance._state.alkey = Memory(None, {})
+    model: Any = instance.__class__
+    for table in tables_of(model):
+        for parent in parents_of(table.model):
+            if parent.attribute in vars(instance):
+                value = vars(instance)[parent.attribute]
+                memory.pointed.setdefault(parent.attribute, set()).add(value)
+
+
+def remember_where_it_points(instance: Any, using: str) -> None:
+    """Its row is about to be changed or deleted, by a statement that does not know it."""
+    memory = memory_of(instance)
+    if memory is None:
+        return
+    life = life_of(using)
+    model: Any = instance.__class__
+    for table in tables_of(model):
+        known: dict[str, set[Any]] = {}
+        for parent in parents_of(table.model):
+            values = set(memory.pointed.get(parent.attribute, ()))
+            if parent.attribute in memory.values:
+                values.add(memory.values[parent.attribute])
+            if values:
+                known[parent.attribute] = values
+        if known:
+            with suppress(NoIdentifier):
+                row = _row(table, instance, life.namespace)
+                if row is not None:
+                    life.remember(row, known)
+
+
+# What stands for what in a key
+
+
+class Query:
+    """A queryset as a part: the tables that it reads, beside which its SQL is a value."""
+
+    def __init__(self, queryset: QuerySet[Any], tables: frozenset[str]) -> None:
+        self.queryset = queryset
+        self.tables = tables
+
+
+def identifiers_of(thing: object) -> tuple[bytes, ...]:
+    """The identifiers of a model's instance or class, a manager or a query; none of anything else. Raises
+    NoIdentifier."""
+    if isinstance(thing, Model):
+        # Not `type`, since Django has lazy objects that only say what they are.
+        namespace = alkey_of(_alias(thing)).namespace
+        model: Any = thing.__class__
+        tables = tables_of(model)
+        rows = [_row(table, thing, namespace) for table in tables]
+        if None in rows:
+            return tuple(table.any_row(namespace) for table in tables)
+        return tuple(filter(None, rows))
+    if isinstance(thing, Manager):
+        return _of_class(thing.model, thing.db)
+    if isinstance(thing, ModelBase):
+        if thing._meta.abstract:
+            raise NoIdentifier(
+                f"{thing.__qualname__} is abstract and has no table: expected a model that has"
+            )
+        return _of_class(thing, router.db_for_read(thing))
+    if isinstance(thing, Query):
+        namespace = alkey_of(thing.queryset.db).namespace
+        return tuple(any_row_of(name, namespace) for name in sorted(thing.tables))
+    return ()
+
+
+def _of_class(model: Any, alias: str) -> tuple[bytes, ...]:
+    namespace = alkey_of(alias).namespace
+    return tuple(table.any_row(namespace) for table in tables_of(model))
+
+
+def _alias(instance: Model) -> str:
+    alias: str = instance._state.db or router.db_for_read(instance.__class__, instance=instance)
+    return alias
+
+
+def _row(table: Table, instance: Model, namespace: str) -> bytes | None:
+    """Its row in one of its tables; None without a key. A deferred key is not loaded for this."""
+    key = [vars(instance).get(field.attname) for field in table.key]
+    return None if None in key else table.row(namespace, key)
+
+
+def holds_changes(instance: Model, memory: Memory) -> bool:
+    """Whether it holds what it was not loaded with."""
+    held = vars(instance)
+    for field in instance._meta.concrete_fields:
+        value = held.get(field.attname, _MISSING)
+        loaded = memory.values.get(field.attname, _MISSING)
+        if value is not loaded and (value is _MISSING or loaded is _MISSING or value != loaded):
+            return True
+    return False

@@ -1,0 +1,106 @@
+"""Databases for the tests of Django, on SQLite and on PostgreSQL: those tests name this in `pytest_plugins`."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+from django.core.management import call_command
+from django.db import connections
+from django.test import override_settings
+
+import django_site  # noqa: F401 - it configures Django
+from harness import Postgres
+
+ALIASES = ("default", "archive")
+
+
+def use(alias: str, **options: Any) -> None:
+    """From now on the alias is another database."""
+    connections[alias].close()
+    del connections[alias]
+    defaults = {**connections.settings[alias], "HOST": "", "PORT": "", "USER": "", "OPTIONS": {}}
+    connections.settings[alias] = {**defaults, **options}
+
+
+def postgres_options(postgres: Postgres, name: str) -> dict[str, Any]:
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": name,
+        "HOST": str(postgres.directory),
+        "PORT": str(postgres.port),
+        "USER": "postgres",
+    }
+
+
+def _migrate(**options: Any) -> None:
+    use("default", **options)
+    call_command("migrate", run_syncdb=True, verbosity=0, skip_checks=True)
+    with connections["default"].cursor() as cursor:
+        cursor.execute("CREATE TABLE no_model (id INTEGER)")
+    connections["default"].close()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("library") / "db"
+    _migrate(ENGINE="django.db.backends.sqlite3", NAME=str(path))
+    return path
+
+
+@pytest.fixture(scope="session")
+def pg_libraries(postgres: Postgres) -> None:
+    """A database for each alias."""
+    admin: dict[str, Any] = {
+        "host": str(postgres.directory),
+        "port": postgres.port,
+        "user": "postgres",
+        "autocommit": True,
+    }
+    with closing(psycopg.connect(**admin)) as connection:
+        for alias in ALIASES:
+            connection.execute(f"CREATE DATABASE {alias}_library")
+            _migrate(**postgres_options(postgres, f"{alias}_library"))
+
+
+@pytest.fixture
+def pg_library(postgres: Postgres, pg_libraries: None) -> Iterator[None]:
+    """PostgreSQL as both databases, each of its own."""
+    for alias in ALIASES:
+        use(alias, **postgres_options(postgres, f"{alias}_library"))
+    yield
+    for alias in ALIASES:
+        with connections[alias].cursor() as cursor:
+            tables = ", ".join(connections[alias].introspection.table_names(cursor))
+            # With the driver's own cursor, since it is nobody's write.
+            connections[alias].connection.execute(f"TRUNCATE {tables} RESTART IDENTITY")
+    connections.close_all()
+
+
+@pytest.fixture
+def sqlite_library(sqlite_template: Path, tmp_path: Path) -> Iterator[None]:
+    for alias in ALIASES:
+        copy = shutil.copy(sqlite_template, tmp_path / alias)
+        use(alias, ENGINE="django.db.backends.sqlite3", NAME=str(copy))
+    yield
+    connections.close_all()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def library(request: pytest.FixtureRequest) -> str:
+    """Either database."""
+    request.getfixturevalue({"sqlite": "sqlite_library", "postgresql": "pg_library"}[request.param])
+    return str(request.param)
+
+
+@pytest.fixture
+def site(library: str, client: redis.Redis, namespace: str) -> Iterator[None]:
+    """A database with the tables, and a namespace of its own on the server of all tests."""
+    with override_settings(ALKEY={"CLIENT": client, "NAMESPACE": namespace}):
+        yield
