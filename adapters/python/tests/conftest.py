@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,12 @@ import pytest
 import redis
 import sqlalchemy as sa
 import valkey
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import NullPool
 
 from alkey import Alkey
+from alkey.asyncio import AsyncAlkey
 from alkey.cache import CacheKeyGenerator, get_cache_key_generator
 from harness import DB_OF_0_7_1, Postgres, RedisServer, pending
 from link import Link
@@ -27,6 +29,8 @@ HERE = Path(__file__).parent
 os.environ["PYTHONPATH"] = os.pathsep.join((str(HERE.parent / "src"), str(HERE)))
 
 _numbers = itertools.count(1)
+
+ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 
 
 @pytest.fixture(scope="session")
@@ -113,7 +117,12 @@ def pg_engine(postgres: Postgres) -> Iterator[sa.Engine]:
 def sqlite_engine(tmp_path: Any) -> Iterator[sa.Engine]:
     """SQLite in a file, with foreign keys and with savepoints that work, which take some words to its driver."""
     engine = sa.create_engine(f"sqlite:///{tmp_path}/db")
+    set_up_sqlite(engine)
+    yield engine
+    engine.dispose()
 
+
+def set_up_sqlite(engine: sa.Engine) -> None:
     @sa.event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
@@ -122,9 +131,6 @@ def sqlite_engine(tmp_path: Any) -> Iterator[sa.Engine]:
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
         connection.exec_driver_sql("BEGIN")
-
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -147,6 +153,37 @@ def sessions(engine: sa.Engine, alkey: Alkey) -> sessionmaker[Session]:
     Base.metadata.create_all(engine)
     bound = sessionmaker(engine)
     alkey.bind(bound)
+    return bound
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """What runs the tests that are coroutines."""
+    return "asyncio"
+
+
+@pytest.fixture
+async def async_engine(engine: sa.Engine) -> AsyncIterator[AsyncEngine]:
+    """Either database, with the tables of `models`. `engine` is the same one."""
+    Base.metadata.create_all(engine)
+    made = create_async_engine(engine.url.set(drivername=ASYNC_DRIVERS[engine.dialect.name]))
+    if engine.dialect.name == "sqlite":
+        set_up_sqlite(made.sync_engine)
+    yield made
+    await made.dispose()
+
+
+@pytest.fixture
+async def async_alkey(server: RedisServer, namespace: str) -> AsyncIterator[AsyncAlkey]:
+    async with AsyncAlkey(f"{server.url}?socket_timeout=60", namespace) as made:
+        yield made
+
+
+@pytest.fixture
+def async_sessions(async_engine: AsyncEngine, async_alkey: AsyncAlkey) -> async_sessionmaker[AsyncSession]:
+    """Sessions that are bound, on either database."""
+    bound = async_sessionmaker(async_engine)
+    async_alkey.bind(bound)
     return bound
 
 

@@ -6,6 +6,7 @@ test sleeps for luck: it waits for a condition, see `wait_until`.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
@@ -40,6 +41,17 @@ def wait_until(what: str, condition: Callable[[], T], deadline_s: float = DEADLI
             return value
         assert time.monotonic() < end, f"in vain waited {deadline_s} s until {what}; last: {value!r}"
         time.sleep(0.005)
+
+
+async def eventually(what: str, condition: Callable[[], T], deadline_s: float = DEADLINE_S) -> T:
+    """`wait_until` for a task, while others go on."""
+    end = time.monotonic() + deadline_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, f"in vain waited {deadline_s} s until {what}; last: {value!r}"
+        await asyncio.sleep(0.005)
 
 
 def free_port() -> int:

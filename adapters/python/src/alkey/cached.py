@@ -84,14 +84,14 @@ def _methods(cache: Any) -> tuple[Callable[[str], Any], Callable[..., Any]]:
     if hasattr(cache, "set"):
         return cache.get, cache.set
     if isinstance(cache, MutableMapping):
-        return cache.get, functools.partial(_set_item, cache)
+        return cache.get, functools.partial(set_item, cache)
     raise TypeError(
         f"{type(cache).__qualname__} is no cache: expected a region of dogpile.cache, an object with get and set, "
         "or a mutable mapping"
     )
 
 
-def _set_item(mapping: MutableMapping[Any, Any], key: str, value: object, ttl: float | None = None) -> None:
+def set_item(mapping: MutableMapping[Any, Any], key: str, value: object, ttl: float | None = None) -> None:
     if ttl is not None:
         raise TypeError(
             f"a {type(mapping).__qualname__} keeps no time to live: expected ttl=None, or another cache"
@@ -160,34 +160,44 @@ def decorated(alkey: Alkey, cache: Cache, parts: Sequence[object], ttl: float | 
             raise TypeError(
                 f"{function.__qualname__} can't be cached: expected a function that returns its value"
             )
-        signature = inspect.signature(function)
-        name = f"{function.__module__}.{function.__qualname__}"
+        parts_and_session = arguments_of(function, parts)
 
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
-            bound = signature.bind(*args, **kwargs)
-            bound.apply_defaults()
-            arguments = dict(bound.arguments)
-            sessions = [argument for argument, value in arguments.items() if _is_session(value)]
-            session = arguments.pop(sessions[0]) if sessions else None
-            if len(sessions) > 1:
-                raise TypeError(f"{name} was given {len(sessions)} sessions: expected one at most")
-            made = [part(*args, **kwargs) if isinstance(part, types.FunctionType) else part for part in parts]
-            return alkey.cached(
-                cache,
-                name,
-                *made,
-                arguments,
-                load=functools.partial(function, *args, **kwargs),
-                ttl=ttl,
-                session=session,
-            )
+            own_parts, session = parts_and_session(args, kwargs)
+            load = functools.partial(function, *args, **kwargs)
+            return alkey.cached(cache, *own_parts, load=load, ttl=ttl, session=session)
 
         return wrapper
 
     return decorate
 
 
+Arguments = Callable[[tuple[Any, ...], dict[str, Any]], tuple[list[object], Any]]
+
+
+def arguments_of(function: Callable[..., Any], parts: Sequence[object]) -> Arguments:
+    """Makes the parts of a call, and its session, of the call's arguments."""
+    signature = inspect.signature(function)
+    name = f"{function.__module__}.{function.__qualname__}"
+
+    def parts_and_session(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[object], Any]:
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        arguments = dict(bound.arguments)
+        sessions = [argument for argument, value in arguments.items() if _is_session(value)]
+        session = arguments.pop(sessions[0]) if sessions else None
+        if len(sessions) > 1:
+            raise TypeError(f"{name} was given {len(sessions)} sessions: expected one at most")
+        made = [part(*args, **kwargs) if isinstance(part, types.FunctionType) else part for part in parts]
+        return [name, *made, arguments], session
+
+    return parts_and_session
+
+
 def _is_session(value: object) -> bool:
     orm = sys.modules.get("sqlalchemy.orm")
-    return orm is not None and isinstance(value, (orm.Session, orm.scoped_session))
+    if orm is not None and isinstance(value, (orm.Session, orm.scoped_session)):
+        return True
+    ext = sys.modules.get("sqlalchemy.ext.asyncio")
+    return ext is not None and isinstance(value, (ext.AsyncSession, ext.async_scoped_session))

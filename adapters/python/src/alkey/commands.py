@@ -53,24 +53,22 @@ class Commands:
         return int(self._call("ALKEY.TOUCH", *identifiers))
 
     def key(self, parts: Iterable[Argument]) -> str:
-        return _text(self._call("ALKEY.KEY", *parts))
+        return text_of(self._call("ALKEY.KEY", *parts))
 
     def key_ro(self, parts: Iterable[Argument]) -> str | None:
         key = self._call("ALKEY.KEY_RO", *parts)
-        return None if key is None else _text(key)
+        return None if key is None else text_of(key)
 
     def lookup(self, parts: Iterable[Argument]) -> Found:
         try:
             reply = self._execute("ALKEY.LOOKUP", *parts)
         except Exception as error:
             raise translated(error, "ALKEY.LOOKUP") from error
-        # RESP3 has a map, in the order of the array of RESP2.
-        key, settled_ms = reply.values() if isinstance(reply, dict) else (reply[1], reply[3])
-        return Found(_text(key), settled_ms)
+        return found_in(reply)
 
     def token(self, identifier: Argument) -> str | None:
         token = self._call("ALKEY.TOKEN", identifier)
-        return None if token is None else _text(token)
+        return None if token is None else text_of(token)
 
     def lease_ms(self) -> int | None:
         """The server's lease, or None if it does not tell: CONFIG is often forbidden to applications."""
@@ -78,7 +76,7 @@ class Commands:
             reply = self._call("CONFIG GET", "alkey.lease-ms")
         except Refused:
             return None
-        return next((int(text) for text in _leaves(reply) if text.isdigit()), None)
+        return lease_ms_in(reply)
 
     def _call(self, *arguments: Argument) -> Any:
         try:
@@ -116,8 +114,18 @@ def translated(error: Exception, command: Argument = "ALKEY") -> AlkeyError:
     return Refused(f"{command!s} failed: {type(error).__name__}: {text}")
 
 
-def _text(reply: bytes | str) -> str:
+def text_of(reply: bytes | str) -> str:
     return reply if isinstance(reply, str) else reply.decode("ascii")
+
+
+def found_in(reply: Any) -> Found:
+    # RESP3 has a map, in the order of the array of RESP2.
+    key, settled_ms = reply.values() if isinstance(reply, dict) else (reply[1], reply[3])
+    return Found(text_of(key), settled_ms)
+
+
+def lease_ms_in(reply: object) -> int | None:
+    return next((int(text) for text in _leaves(reply) if text.isdigit()), None)
 
 
 def _leaves(reply: object) -> Iterator[str]:
@@ -129,4 +137,4 @@ def _leaves(reply: object) -> Iterator[str]:
         for item in reply:
             yield from _leaves(item)
     elif isinstance(reply, bytes | str):
-        yield reply.decode("ascii") if isinstance(reply, bytes) else reply
+        yield text_of(reply)

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from alkey.asyncio.commands import AsyncClient
     from alkey.commands import Client
 
 TIMEOUT_S = 1.0
@@ -25,6 +26,15 @@ _PACKAGES = {
 
 def client_of(url: str, **options: Any) -> Client:
     """A client of redis-py or valkey-py. `options` are those of its `from_url`."""
+    return cast("Client", _client_of(url, "", options))
+
+
+def async_client_of(url: str, **options: Any) -> AsyncClient:
+    """One for asyncio."""
+    return cast("AsyncClient", _client_of(url, ".asyncio", options))
+
+
+def _client_of(url: str, part: str, options: dict[str, Any]) -> Any:
     scheme = url.partition("://")[0]
     if scheme not in _PACKAGES:
         # The URL may hold a password, so it is not shown.
@@ -33,13 +43,14 @@ def client_of(url: str, **options: Any) -> Client:
         )
     for package in _PACKAGES[scheme]:
         try:
-            module = import_module(package)
+            module = import_module(package + part)
         except ModuleNotFoundError:
             continue
-        retry = import_module(f"{package}.retry").Retry(import_module(f"{package}.backoff").NoBackoff(), 1)
+        backoff = import_module(f"{package}.backoff").NoBackoff()
+        retry = import_module(f"{package}{part}.retry").Retry(backoff, 1)
         kind = module.Valkey if package == "valkey" else module.Redis
         limits = {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S, "retry": retry}
-        return cast("Client", kind.from_url(url, **{**limits, **options}))
+        return kind.from_url(url, **{**limits, **options})
     raise ModuleNotFoundError(
         f"no client is installed that reads {scheme}:// URLs: "
         f"expected {' or '.join(f'`pip install alkey[{package}]`' for package in _PACKAGES[scheme])}"

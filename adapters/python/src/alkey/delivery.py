@@ -1,9 +1,10 @@
 """What has to reach the server although nobody waits for it: COMMITs that did not arrive, and RECORDs of transactions
 that the database takes long to commit.
 
-A daemon thread does it, which is started when there is something to do and ends when there has been nothing for a
-while. After a fork the child begins anew: what waited is the parent's. What waits is bounded: of too many rows their
-tables wait, of too many tables everything does. So nothing is lost but with the process.
+`Backlog` keeps what waits. It is bounded: of too many rows their tables wait, of too many tables everything does. So
+nothing is lost but with the process. After a fork the child begins anew: what waited is the parent's. `Delivery` brings
+it by a daemon thread, which is started when there is something to do and ends when there has been nothing for a while;
+`alkey.asyncio` by a task.
 
 Knows no ORM, and asks no more of a transaction than `renew`.
 """
@@ -16,6 +17,7 @@ import os
 import threading
 import time
 import weakref
+from abc import ABC, abstractmethod
 from typing import NamedTuple, Protocol
 from uuid import uuid4
 
@@ -53,8 +55,8 @@ class Counts(NamedTuple):
     """How often so many rows waited that their tables, or everything, waits instead."""
 
 
-class Delivery:
-    """The way to the server for what must arrive. Threads share it."""
+class Backlog(ABC):
+    """What must arrive, until it has. Threads share it."""
 
     def __init__(self, commands: Commands, lease_ms: int | None = None) -> None:
         self._commands = commands
@@ -65,8 +67,6 @@ class Delivery:
 
     def _begin_anew(self) -> None:
         self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
-        self._is_resting = False
         self._watched: set[Watched] = set()
         self._waiting: dict[bytes, frozenset[bytes]] = {}
         self._waiting_identifiers = 0
@@ -89,16 +89,9 @@ class Delivery:
         """The server's lease: the one that was given, else the one that it tells, which is asked once."""
         if self._lease_ms is None:
             try:
-                self._lease_ms = self._commands.lease_ms()
+                self._lease_ms = lease_told(self._commands.lease_ms())
             except AlkeyError:
                 return LEASE_MS_DEFAULT * 1_000_000
-            if self._lease_ms is None:
-                self._lease_ms = LEASE_MS_DEFAULT
-                log.warning(
-                    "the server does not tell its alkey.lease-ms, so it is taken to be %d: let this user call "
-                    "CONFIG GET, or say lease_ms=... to Alkey",
-                    LEASE_MS_DEFAULT,
-                )
         return self._lease_ms * 1_000_000
 
     def count_unrecorded(self, error: AlkeyError | None = None) -> None:
@@ -126,14 +119,16 @@ class Delivery:
 
     def commit_later(self, transaction: bytes, identifiers: frozenset[bytes]) -> None:
         with self._changed:
+            self._keep(transaction, identifiers)
+            self._wake(hastens=True)
+
+    def _keep(self, transaction: bytes, identifiers: frozenset[bytes]) -> None:
+        with self._changed:
             known = self._waiting.get(transaction, frozenset())
             self._waiting[transaction] = known | identifiers
             self._waiting_identifiers += len(self._waiting[transaction]) - len(known)
             if self._waiting_identifiers > IDENTIFIERS_MAX:
                 self._coarsen()
-            self._wake()
-            if self._is_resting:
-                self._changed.notify_all()
 
     def _coarsen(self) -> None:
         """One COMMIT of tables for all that wait. The server itself ends their flights, when their leases are over."""
@@ -148,11 +143,6 @@ class Delivery:
         self._coarsened += 1
         log.warning("too many rows wait for the server, so their tables wait instead")
 
-    def flush(self, timeout_s: float) -> bool:
-        """Waits until every COMMIT has arrived. Whether that is so."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._waiting, timeout_s)
-
     def watch(self, transaction: Watched) -> None:
         """Renews the transaction's RECORD until `unwatch`."""
         with self._changed:
@@ -164,7 +154,71 @@ class Delivery:
         with self._changed:
             self._watched.discard(transaction)
 
-    def _wake(self) -> None:
+    @abstractmethod
+    def _wake(self, hastens: bool = False) -> None:
+        """Has somebody look after what waits and what is watched; at once, if it hastens. Called with the lock held."""
+
+    @abstractmethod
+    def _flush_at_exit(self, _timeout_s: float) -> bool:
+        """Whether nothing waits any more."""
+
+    def _due(self) -> list[tuple[bytes, frozenset[bytes]]]:
+        return list(self._waiting.items()) if time.monotonic() >= self._next_try_s else []
+
+    def _pause_s(self, lease_ms: int) -> float:
+        """How long to rest. Those that are watched are looked at several times in a lease."""
+        pause_s = min(0.5, lease_ms / 12e3)
+        return min(pause_s, max(0.0, self._next_try_s - time.monotonic())) if self._waiting else pause_s
+
+    def _has_arrived(self, name: bytes, identifiers: frozenset[bytes]) -> None:
+        with self._changed:
+            # It may have grown, or been coarsened, meanwhile.
+            if self._waiting.get(name) == identifiers:
+                del self._waiting[name]
+                self._waiting_identifiers -= len(identifiers)
+            self._delivered_late += 1
+            self._is_away = False
+            self._changed.notify_all()
+
+    def _tried(self, failed: int, arrived: int) -> None:
+        if failed:
+            self._backoff_s = min(self._backoff_s * 2, BACKOFF_S_MAX)
+            self._next_try_s = time.monotonic() + self._backoff_s
+        else:
+            self._backoff_s = BACKOFF_S_MIN
+        if arrived:
+            log.info("%d COMMITs arrived late", arrived)
+
+
+def lease_told(lease_ms: int | None) -> int:
+    if lease_ms is None:
+        log.warning(
+            "the server does not tell its alkey.lease-ms, so it is taken to be %d: let this user call "
+            "CONFIG GET, or say lease_ms=... to Alkey",
+            LEASE_MS_DEFAULT,
+        )
+    return LEASE_MS_DEFAULT if lease_ms is None else lease_ms
+
+
+class Delivery(Backlog):
+    """The way to the server for what must arrive, by a thread."""
+
+    def _begin_anew(self) -> None:
+        super()._begin_anew()
+        self._thread: threading.Thread | None = None
+        self._is_resting = False
+
+    def flush(self, timeout_s: float) -> bool:
+        """Waits until every COMMIT has arrived. Whether that is so."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._waiting, timeout_s)
+
+    def _flush_at_exit(self, _timeout_s: float) -> bool:
+        return self.flush(_timeout_s)
+
+    def _wake(self, hastens: bool = False) -> None:
+        if hastens and self._is_resting:
+            self._changed.notify_all()
         if self._thread is not None:
             return
         thread = threading.Thread(target=self._run, name="alkey-delivery", daemon=True)
@@ -179,22 +233,19 @@ class Delivery:
     def _run(self) -> None:
         idle_since_s = time.monotonic()
         while True:
-            tick_s = min(0.5, self.lease_ns / 12e9)
+            lease_ms = self.lease_ns // 1_000_000
             with self._changed:
                 if self._watched or self._waiting:
                     idle_since_s = time.monotonic()
                 elif time.monotonic() - idle_since_s > IDLE_S_MAX:
                     self._thread = None
                     return
-                pause_s = tick_s
-                if self._waiting:
-                    pause_s = min(pause_s, max(0.0, self._next_try_s - time.monotonic()))
                 # While the server is away, nobody hastens the next try.
                 self._is_resting = not self._is_away
-                self._changed.wait(pause_s)
+                self._changed.wait(self._pause_s(lease_ms))
                 self._is_resting = False
                 watched = list(self._watched)
-                waiting = list(self._waiting.items()) if time.monotonic() >= self._next_try_s else []
+                waiting = self._due()
             self._renew(watched)
             self._deliver(waiting)
 
@@ -218,24 +269,11 @@ class Delivery:
                     break
                 continue
             arrived += 1
-            with self._changed:
-                # It may have grown, or been coarsened, meanwhile.
-                if self._waiting.get(name) == identifiers:
-                    del self._waiting[name]
-                    self._waiting_identifiers -= len(identifiers)
-                self._delivered_late += 1
-                self._is_away = False
-                self._changed.notify_all()
-        if failed:
-            self._backoff_s = min(self._backoff_s * 2, BACKOFF_S_MAX)
-            self._next_try_s = time.monotonic() + self._backoff_s
-        else:
-            self._backoff_s = BACKOFF_S_MIN
-        if arrived:
-            log.info("%d COMMITs arrived late", arrived)
+            self._has_arrived(name, identifiers)
+        self._tried(failed, arrived)
 
 
-_living: weakref.WeakSet[Delivery] = weakref.WeakSet()
+_living: weakref.WeakSet[Backlog] = weakref.WeakSet()
 
 
 def _after_fork_in_child() -> None:
@@ -246,7 +284,7 @@ def _after_fork_in_child() -> None:
 def _at_exit() -> None:
     end_s = time.monotonic() + AT_EXIT_S
     for delivery in list(_living):
-        if not delivery.flush(max(0.0, end_s - time.monotonic())):
+        if not delivery._flush_at_exit(max(0.0, end_s - time.monotonic())):
             log.error("the process ends, and %d COMMITs have not arrived", delivery.counts.waiting)
 
 

@@ -19,7 +19,7 @@ from typing import Literal
 from uuid import uuid4
 
 from alkey.commands import Commands
-from alkey.delivery import Delivery
+from alkey.delivery import Backlog
 from alkey.errors import AlkeyError, Unavailable
 from alkey.identifier import everything, table_of
 
@@ -46,7 +46,7 @@ class Transaction:
     """One database transaction, or several that are committed together, each of which is a scope with savepoints of
     its own."""
 
-    def __init__(self, commands: Commands, delivery: Delivery, namespace: str, unavailable: Policy) -> None:
+    def __init__(self, commands: Commands, delivery: Backlog, namespace: str, unavailable: Policy) -> None:
         self._commands = commands
         self._delivery = delivery
         self._namespace = namespace
@@ -172,7 +172,7 @@ class Transaction:
         )
 
     def renew(self) -> None:
-        """Called by the delivery's thread while the database decides."""
+        """Called by the delivery while the database decides."""
         if self._recorded_ns is None or not self._is_due() or self._outcome is not None:
             return
         self._send_record()

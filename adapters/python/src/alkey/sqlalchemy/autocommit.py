@@ -6,6 +6,7 @@ The rows that a statement changes can often be told only afterwards, so its tabl
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -15,10 +16,12 @@ from alkey.transaction import Transaction
 
 def commits_by_itself(connection: Connection) -> bool:
     """Whether the driver's connection is in autocommit. Asks the driver, and never the database."""
-    driver = connection.connection.dbapi_connection
     if connection.dialect.name == "sqlite":
+        # Under asyncio there is one more layer, which does not tell.
+        driver: Any = connection.connection.driver_connection
         # Its driver begins a transaction before it writes, unless it is told not to; then BEGIN may have been sent.
         return getattr(driver, "isolation_level", "") is None and not getattr(driver, "in_transaction", False)
+    driver = connection.connection.dbapi_connection
     asked = connection.get_execution_options().get("isolation_level")
     if asked is None:
         asked = getattr(connection.dialect, "_on_connect_isolation_level", None)

@@ -10,7 +10,7 @@ import weakref
 from sqlalchemy.engine import RootTransaction
 
 from alkey.commands import Commands
-from alkey.delivery import Delivery
+from alkey.delivery import Backlog
 from alkey.errors import AlkeyError
 from alkey.transaction import Transaction
 
@@ -21,7 +21,7 @@ class Outer:
     """What a session has committed in an outer transaction that goes on."""
 
     def __init__(
-        self, root: RootTransaction, transaction: Transaction, commands: Commands, delivery: Delivery
+        self, root: RootTransaction, transaction: Transaction, commands: Commands, delivery: Backlog
     ) -> None:
         # It holds its connection, which is not to live on for this.
         self._root = weakref.ref(root)
@@ -46,7 +46,7 @@ class Outer:
         self._delivery.unwatch(self._transaction)
 
     def renew(self) -> None:
-        """Called by the delivery's thread, which is who learns that the outer transaction has ended."""
+        """Called by the delivery, which is who learns that the outer transaction has ended."""
         if self.is_over:
             self._delivery.unwatch(self)
             self._transaction.committed()

@@ -17,7 +17,7 @@ from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Session, UOWTransaction
 
 from alkey.commands import Commands
-from alkey.delivery import Delivery
+from alkey.delivery import Backlog
 from alkey.errors import NoIdentifier
 from alkey.sqlalchemy.autocommit import Immediate, commits_by_itself
 from alkey.sqlalchemy.flush import changed_by_flush, is_by_flush, parents_of_deleted
@@ -42,7 +42,7 @@ class Front(Protocol):
     @property
     def commands(self) -> Commands: ...
     @property
-    def delivery(self) -> Delivery: ...
+    def delivery(self) -> Backlog: ...
     @property
     def namespace(self) -> str: ...
     @property
