@@ -3,7 +3,9 @@
 
 use redis::Value;
 
-use crate::commands::client::{Client, LEASE_MS_SHORT, quick_server, settled_server, text_of, words};
+use crate::commands::client::{
+    Client, LEASE_MS_LONG, LEASE_MS_SHORT, quick_server, settled_server, text_of, words,
+};
 use crate::harness::{DEADLINE, Server, wait_until};
 
 /// The server itself sends replicas nothing but what is written.
@@ -190,6 +192,33 @@ fn a_failover_that_is_aborted_while_it_waits_has_changed_nothing() {
     assert_eq!(text_of(&writer.raw().read()), old_key);
     assert_eq!(epochs(), epochs_before);
     assert_eq!(client.text("FAILOVER ABORT"), "-ERR No failover in progress.\r\n");
+    signal(&replica, "CONT");
+}
+
+#[test]
+fn a_failover_that_is_aborted_later_begins_a_new_term() {
+    let (primary, mut client) = settled_server();
+    let replica = Server::start();
+    replica.replica_of(&primary);
+    client.lease_ms(LEASE_MS_LONG);
+    let old_key = client.key("alkey:users#1");
+    wait_until(DEADLINE, "the primary, too, takes the replica for one", || {
+        match primary.info("replication", "slave0") {
+            Some(replica) if replica.contains("state=online") => Ok(()),
+            replica => Err(replica),
+        }
+    });
+    signal(&replica, "STOP");
+    client.integer("ALKEY.TOUCH alkey:users#2");
+    client.ok(&format!("FAILOVER TO 127.0.0.1 {} FORCE TIMEOUT 1", replica.port()));
+    wait_until(DEADLINE, "the primary hands over without having been asked", || {
+        primary.info_is("replication", "master_failover_state", "failover-in-progress")
+    });
+    assert!(client.text("ALKEY.KEY alkey:users#1").starts_with("-READONLY "));
+    client.ok("FAILOVER ABORT");
+    assert_ne!(client.key("alkey:users#1"), old_key);
+    let grace = primary.info("alkey", "alkey_grace_left_ms").expect("a field of INFO");
+    assert_ne!(grace, "0");
     signal(&replica, "CONT");
 }
 
