@@ -6,13 +6,12 @@ import itertools
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
 import sqlalchemy as sa
 import valkey
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import NullPool
 
@@ -23,6 +22,9 @@ from harness import DB_OF_0_7_1, Postgres, RedisServer, pending
 from link import Link
 from models import Base
 from watch import Watch
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 # For the programs that tests start: the same that pyproject.toml tells pytest.
 HERE = Path(__file__).parent
@@ -165,6 +167,8 @@ def anyio_backend() -> str:
 @pytest.fixture
 async def async_engine(engine: sa.Engine) -> AsyncIterator[AsyncEngine]:
     """Either database, with the tables of `models`. `engine` is the same one."""
+    from sqlalchemy.ext.asyncio import create_async_engine
+
     Base.metadata.create_all(engine)
     made = create_async_engine(engine.url.set(drivername=ASYNC_DRIVERS[engine.dialect.name]))
     if engine.dialect.name == "sqlite":
@@ -182,6 +186,8 @@ async def async_alkey(server: RedisServer, namespace: str) -> AsyncIterator[Asyn
 @pytest.fixture
 def async_sessions(async_engine: AsyncEngine, async_alkey: AsyncAlkey) -> async_sessionmaker[AsyncSession]:
     """Sessions that are bound, on either database."""
+    from sqlalchemy.ext.asyncio import async_sessionmaker
+
     bound = async_sessionmaker(async_engine)
     async_alkey.bind(bound)
     return bound
