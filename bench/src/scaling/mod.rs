@@ -2,7 +2,7 @@
 //! namespaces spread over the shards of a cluster.
 //!
 //! All servers share this machine's cores with the clients, so calls a second hardly grow with the shards here. What a
-//! shard of its own machine would carry follows from the server CPU of a call, which is told beside them.
+//! shard of its own machine would carry follows from the server CPU of a call while the other shards rest.
 
 mod page;
 mod setup;
@@ -22,8 +22,8 @@ use std::time::Instant;
 const ROWS_PER_CALL: usize = 10;
 /// Calls of each kind in a round, over all shards.
 const CALLS: usize = 12_000;
-/// Connections over all shards, when each has one call under way.
-const CONNECTIONS: usize = 48;
+/// Connections to a shard, when each has one call under way.
+const CONNECTIONS: usize = 16;
 
 const ALONE: &str = "one server";
 const ONE_REPLICA: &str = "one server, one replica";
@@ -51,11 +51,21 @@ enum Way {
     Parallel,
 }
 
+/// Which shards are at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    /// All, which have too few cores here.
+    Together,
+    /// One after the other, each as if it had a machine of its own.
+    InTurn,
+}
+
 /// What one call took, in each round.
 struct Figures {
     setup: &'static str,
     ask: Ask,
     way: Way,
+    when: When,
     shards: usize,
     wall_ns: Vec<f64>,
     cpu_ns: Vec<f64>,
@@ -66,14 +76,16 @@ struct Figures {
 impl Figures {
     /// All that is measured on these servers.
     fn of(setup: &Setup) -> Vec<Self> {
-        let (mut all, asks) = (Vec::new(), [Ask::Lookup, Ask::RecordCommit, Ask::KeyRo]);
-        for (way, ask) in
-            [Way::Pipelined, Way::Parallel].into_iter().flat_map(|way| asks.map(|ask| (way, ask)))
-        {
-            if ask != Ask::KeyRo || !setup.replicas.is_empty() {
-                let (setup, shards) = (setup.name, setup.shards.len());
-                let (wall_ns, cpu_ns, replica_cpu_ns) = (Vec::new(), Vec::new(), Vec::new());
-                all.push(Self { setup, ask, way, shards, wall_ns, cpu_ns, replica_cpu_ns });
+        let (mut all, shards) = (Vec::new(), setup.shards.len());
+        let asks = if setup.replicas.is_empty() { 2 } else { 3 };
+        for ask in [Ask::Lookup, Ask::RecordCommit, Ask::KeyRo].into_iter().take(asks) {
+            for way in [Way::Pipelined, Way::Parallel] {
+                // One shard alone is at work in turn, too.
+                for when in [When::InTurn, When::Together].into_iter().take(shards.min(2)) {
+                    let (wall_ns, cpu_ns, replica_cpu_ns) = (Vec::new(), Vec::new(), Vec::new());
+                    let setup = setup.name;
+                    all.push(Self { setup, ask, way, when, shards, wall_ns, cpu_ns, replica_cpu_ns });
+                }
             }
         }
         all
@@ -120,11 +132,10 @@ fn measure(setup: &Setup, figures: &mut Figures, round: usize) -> Result<()> {
     setup.catch_up()?;
     let cpu_of_replica = || setup.replicas.first().map_or(Ok(0), Server::cpu_ns);
     let (cpu, replica_cpu, start) = (setup.cpu_ns()?, cpu_of_replica()?, Instant::now());
-    thread::scope(|scope| -> Result<()> {
-        let senders: Vec<_> =
-            shards.iter_mut().map(|streams| scope.spawn(|| streams.send(figures.way))).collect();
-        senders.into_iter().try_for_each(|sender| sender.join().map_err(|_| anyhow!("a client panicked"))?)
-    })?;
+    match figures.when {
+        When::InTurn => shards.iter_mut().try_for_each(|streams| streams.send(figures.way))?,
+        When::Together => send_together(figures.way, &mut shards)?,
+    }
     let wall = start.elapsed();
     setup.catch_up()?;
     figures.wall_ns.push(wall.as_nanos() as f64 / CALLS as f64);
@@ -133,10 +144,18 @@ fn measure(setup: &Setup, figures: &mut Figures, round: usize) -> Result<()> {
     Ok(())
 }
 
+fn send_together(way: Way, shards: &mut [Streams]) -> Result<()> {
+    thread::scope(|scope| {
+        let senders: Vec<_> =
+            shards.iter_mut().map(|streams| scope.spawn(move || streams.send(way))).collect();
+        senders.into_iter().try_for_each(|sender| sender.join().map_err(|_| anyhow!("a client panicked"))?)
+    })
+}
+
 /// The streams of each shard, or of the first replica.
 fn streams(setup: &Setup, ask: Ask, way: Way, round: usize) -> Result<Vec<Streams>> {
     let shards = setup.shards.len();
-    let connections = if way == Way::Pipelined { 1 } else { CONNECTIONS / shards };
+    let connections = if way == Way::Pipelined { 1 } else { CONNECTIONS };
     let mut rows = Rows::new(ROWS, 1);
     let shard = |(server, namespaces): &(Server, Vec<String>)| -> Result<Streams> {
         let server = if ask == Ask::KeyRo { setup.replicas.first().context("a replica")? } else { server };

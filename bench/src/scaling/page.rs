@@ -1,6 +1,8 @@
 //! docs/scaling.md: the prose of `bench/scaling.md`, with what was measured in its places.
 
-use super::{ALONE, Ask, Figures, ONE_REPLICA, ONE_SHARD, THREE_SHARDS, TWO_REPLICAS, TWO_SHARDS, Way, push};
+use super::{
+    ALONE, Ask, Figures, ONE_REPLICA, ONE_SHARD, THREE_SHARDS, TWO_REPLICAS, TWO_SHARDS, Way, When, push,
+};
 use crate::load::Load;
 use crate::report::fill;
 use crate::report::tables::{table, thousands};
@@ -36,9 +38,11 @@ impl Figures {
     }
 }
 
-fn find<'a>(figures: &'a [Figures], setup: &str, ask: Ask, way: Way) -> Result<&'a Figures> {
-    let mut all = figures.iter();
-    all.find(|of| of.setup == setup && of.ask == ask && of.way == way).context("it was not measured")
+/// The figures of these calls. Those of shards together, if they were together.
+fn find<'a>(figures: &'a [Figures], setup: &str, ask: Ask, way: Way, when: When) -> Result<&'a Figures> {
+    let fits = |of: &&Figures| of.setup == setup && of.ask == ask && of.way == way;
+    let is_so = |of: &&Figures| of.when == when || of.shards == 1;
+    figures.iter().filter(fits).find(is_so).context("it was not measured")
 }
 
 fn replicas(figures: &[Figures]) -> Result<String> {
@@ -46,12 +50,13 @@ fn replicas(figures: &[Figures]) -> Result<String> {
     for setup in [ALONE, ONE_REPLICA, TWO_REPLICAS] {
         let mut line = vec![setup.to_owned()];
         for way in [Way::Parallel, Way::Pipelined] {
-            let [_, primary, replica] = find(figures, setup, Ask::RecordCommit, way)?.medians()?;
+            let [_, primary, replica] =
+                find(figures, setup, Ask::RecordCommit, way, When::InTurn)?.medians()?;
             line.push(us(primary));
             if setup == ALONE {
                 line.extend(["–".to_owned(), "–".to_owned()]);
             } else {
-                let [_, _, key] = find(figures, setup, Ask::KeyRo, way)?.medians()?;
+                let [_, _, key] = find(figures, setup, Ask::KeyRo, way, When::InTurn)?.medians()?;
                 line.extend([us(replica), us(key)]);
             }
         }
@@ -66,28 +71,24 @@ fn shards(figures: &[Figures], way: Way) -> Result<String> {
     for setup in [ALONE, ONE_SHARD, TWO_SHARDS, THREE_SHARDS] {
         let mut line = vec![setup.to_owned()];
         for ask in [Ask::Lookup, Ask::RecordCommit] {
-            let of = find(figures, setup, ask, way)?;
-            let [wall, cpu, _] = of.medians()?;
-            line.extend([us(cpu), rounded(1e9 / wall), rounded(of.shards as f64 * 1e9 / cpu)]);
+            let in_turn = find(figures, setup, ask, way, When::InTurn)?;
+            let [_, cpu, _] = in_turn.medians()?;
+            let [wall, cpu_together, _] = find(figures, setup, ask, way, When::Together)?.medians()?;
+            let on_paper = in_turn.shards as f64 * 1e9 / cpu;
+            line.extend([us(cpu), us(cpu_together), rounded(1e9 / wall), rounded(on_paper)]);
         }
         lines.push(line);
     }
-    let head = [
-        "",
-        "LOOKUP, µs",
-        "a second, here",
-        "a second, a core each",
-        "RECORD + COMMIT, µs",
-        "a second, here",
-        "a second, a core each",
-    ];
+    let columns = ["together, µs", "a second, here", "a second, a core each"];
+    let head =
+        [&["", "LOOKUP in turn, µs"][..], &columns, &["RECORD + COMMIT in turn, µs"], &columns].concat();
     Ok(table(&head, "-:", lines.into_iter()))
 }
 
 /// The figures of the estimate, each under the name that the arithmetic in the text has for it.
 fn estimate(figures: &[Figures]) -> Result<Vec<(&'static str, String)>> {
     let cpu_us = |setup, ask, way| -> Result<f64> {
-        let [_, cpu, _] = find(figures, setup, ask, way)?.medians()?;
+        let [_, cpu, _] = find(figures, setup, ask, way, When::InTurn)?.medians()?;
         Ok(cpu / 1000.0)
     };
     let lookup = cpu_us(THREE_SHARDS, Ask::Lookup, Way::Parallel)?;
