@@ -7,7 +7,7 @@ server while other tasks go on. So this shares with `Alkey` all but the waiting.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, ParamSpec, TypeVar, cast, overload
 from uuid import uuid4
 
@@ -119,12 +119,12 @@ class AsyncAlkey(Keys):
         load: Callable[[], Awaitable[T]],
         ttl: float | None = None,
         session: Any = None,
-    ) -> Awaitable[T]: ...
+    ) -> Coroutine[Any, Any, T]: ...
 
     @overload
     def cached(
         self, cache: AsyncCache, *parts: object, ttl: float | None = None
-    ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]: ...
+    ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Coroutine[Any, Any, T]]]: ...
 
     def cached(
         self,
