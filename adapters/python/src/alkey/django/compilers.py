@@ -38,16 +38,15 @@ class Reading(SQLCompiler):
 
     _alkey_since_ns: int | None = None
 
-    def as_sql(self, *args: Any, **options: Any) -> Any:
-        made = super().as_sql(*args, **options)
+    def get_from_clause(self) -> Any:
+        # Joins that are not used are known only while the SQL is made.
         found = _tables.get()
         if found is not None:
+            query = self.query
             found.update(
-                join.table_name
-                for alias, join in self.query.alias_map.items()
-                if self.query.alias_refcount[alias]
+                query.alias_map[alias].table_name for alias in query.alias_map if query.alias_refcount[alias]
             )
-        return made
+        return super().get_from_clause()
 
     def execute_sql(self, *args: Any, **options: Any) -> Any:
         # Django sends it only now, also where its rows are fetched bit by bit.

@@ -120,10 +120,21 @@ def follow(connection: Any, **_: Any) -> None:
 
 
 def follow_all() -> None:
-    """Those that this thread has."""
+    """Those that this thread has, and from now on each from its beginning: the signal comes when the first statement is
+    compiled already, which then is judged by its text, and whose instances have no age."""
     for connection in connections.all(initialized_only=True):
-        if connection.connection is not None:
-            follow(connection)
+        follow(connection)
+    create = connections.create_connection
+    if getattr(create, "is_followed", False):
+        return
+
+    def followed_from_the_beginning(alias: str) -> Any:
+        connection = create(alias)
+        follow(connection)
+        return connection
+
+    followed_from_the_beginning.is_followed = True  # type: ignore[attr-defined]
+    connections.create_connection = followed_from_the_beginning
 
 
 @lru_cache(maxsize=64)

@@ -59,7 +59,8 @@ def _query(queryset: QuerySet[Any]) -> list[object]:
         try:
             sql = queryset.query.get_compiler(using=queryset.db).as_sql()
         except EmptyResultSet:
-            sql = ("", ())
+            # Nothing can be in it, whatever changes.
+            return ["nothing"]
     if queryset._prefetch_related_lookups:
         raise NoCanonicalForm(
             "a queryset with prefetch_related can't be part of a key, since its SQL does not name all tables that it "

@@ -62,7 +62,7 @@ class Life:
         self._request_ns: int | None = None
         self._request_saw_changes = False
         # A connection that is in a transaction already has begun it at a time that nobody knows.
-        self.is_age_known = not self.is_in_transaction
+        self.is_age_known = connection.connection is None or not self.is_in_transaction
 
     @property
     def alkey(self) -> Alkey:

@@ -23,7 +23,7 @@ class Table:
 
     def __init__(self, model: type[Model]) -> None:
         meta = model._meta
-        self.model = model
+        self.model: Any = model
         self.schema, self.name = _split(meta.db_table)
         self.key = tuple(meta.pk_fields)
 
