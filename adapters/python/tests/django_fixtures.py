@@ -15,28 +15,10 @@ from django.core.management import call_command
 from django.db import connections
 from django.test import override_settings
 
-import django_site  # noqa: F401 - it configures Django
+from django_site import postgres_options, use
 from harness import Postgres
 
 ALIASES = ("default", "archive")
-
-
-def use(alias: str, **options: Any) -> None:
-    """From now on the alias is another database."""
-    connections[alias].close()
-    del connections[alias]
-    defaults = {**connections.settings[alias], "HOST": "", "PORT": "", "USER": "", "OPTIONS": {}}
-    connections.settings[alias] = {**defaults, **options}
-
-
-def postgres_options(postgres: Postgres, name: str) -> dict[str, Any]:
-    return {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": name,
-        "HOST": str(postgres.directory),
-        "PORT": str(postgres.port),
-        "USER": "postgres",
-    }
 
 
 def _migrate(**options: Any) -> None:
@@ -87,7 +69,12 @@ def pg_library(postgres: Postgres, pg_libraries: None) -> Iterator[None]:
 def sqlite_library(sqlite_template: Path, tmp_path: Path) -> Iterator[None]:
     for alias in ALIASES:
         copy = shutil.copy(sqlite_template, tmp_path / alias)
-        use(alias, ENGINE="django.db.backends.sqlite3", NAME=str(copy))
+        use(
+            alias,
+            ENGINE="django.db.backends.sqlite3",
+            NAME=str(copy),
+            OPTIONS={"init_command": "PRAGMA synchronous = OFF"},
+        )
     yield
     connections.close_all()
 

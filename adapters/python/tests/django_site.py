@@ -5,8 +5,13 @@ Only tests of Django import it. Its settings disturb nobody else in this process
 
 from __future__ import annotations
 
+from typing import Any
+
 import django
 from django.conf import settings
+from django.db import connections
+
+from harness import Postgres
 
 settings.configure(
     SECRET_KEY="of the tests",
@@ -26,3 +31,21 @@ settings.configure(
     ALKEY={"URL": "redis://127.0.0.1:9"},
 )
 django.setup()
+
+
+def use(alias: str, **options: Any) -> None:
+    """From now on the alias is another database."""
+    connections[alias].close()
+    del connections[alias]
+    defaults = {**connections.settings[alias], "HOST": "", "PORT": "", "USER": "", "OPTIONS": {}}
+    connections.settings[alias] = {**defaults, **options}
+
+
+def postgres_options(postgres: Postgres, name: str) -> dict[str, Any]:
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": name,
+        "HOST": str(postgres.directory),
+        "PORT": str(postgres.port),
+        "USER": "postgres",
+    }

@@ -217,7 +217,8 @@ def test_a_write(name: str, is_atomic: bool, watch: Watch, library: str) -> None
     if library == "sqlite" and is_atomic:
         pytest.skip("what differs is shown by PostgreSQL")
     write, expected = WRITES[name]
-    fill()
+    with transaction.atomic():
+        fill()
     with watch.changed(NAMES) as changed:
         if is_atomic:
             with transaction.atomic():

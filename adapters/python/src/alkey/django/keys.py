@@ -12,7 +12,8 @@ from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db.models import QuerySet
-from django.utils.functional import Promise
+from django.utils.functional import LazyObject, Promise, empty
+from django.utils.safestring import SafeString
 
 from alkey import Alkey, Lookup
 from alkey.django import reading
@@ -44,6 +45,8 @@ class DjangoAlkey(Alkey):
 
 def _part(part: Any) -> Any:
     kind = type(part)
+    if isinstance(part, LazyObject):
+        return _part(_wrapped(part))
     if isinstance(part, QuerySet):
         return _query(part)
     if kind is list or kind is tuple:
@@ -51,7 +54,17 @@ def _part(part: Any) -> Any:
     if kind is dict:
         return {name: _part(value) for name, value in part.items()}
     # Text that is translated when it is looked at.
-    return str(part) if isinstance(part, Promise) else part
+    if isinstance(part, Promise):
+        return str(part)
+    # What templates take for HTML is text like any other.
+    return part + "" if kind is SafeString else part
+
+
+def _wrapped(part: Any) -> Any:
+    """What a lazy object stands for, as `request.user` is one."""
+    if part._wrapped is empty:
+        part._setup()
+    return part._wrapped
 
 
 def _query(queryset: QuerySet[Any]) -> list[object]:

@@ -10,6 +10,7 @@ import hashlib
 from typing import Any
 
 from django.core.cache import InvalidCacheBackendError, caches
+from django.db.models.base import ModelBase
 from django.template import Library, Node, TemplateSyntaxError, Variable, VariableDoesNotExist
 
 from alkey.django.front import cached
@@ -57,8 +58,12 @@ class AlkeyCacheNode(Node):
 
 
 def _resolved(expression: Any, context: Any) -> Any:
-    """Its value. Where a template would show nothing for a name that is not there, that would be no dependency."""
+    """Its value. A name that is not there, for which a template shows nothing, would be no dependency; a model, which a
+    template would call, would be a new instance."""
     if isinstance(expression.var, Variable):
+        name = expression.var.var
+        if not expression.filters and isinstance(context.get(name), ModelBase):
+            return context[name]
         try:
             expression.var.resolve(context)
         except VariableDoesNotExist as error:
