@@ -3,15 +3,17 @@ transaction."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
 from alkey import Alkey
-from harness import wait_until
-from models import Base, Order, User
+from harness import RedisServer, wait_until
+from models import Base, Order, User, bound_to
 from watch import Watch
 
 Sessions = sessionmaker[Session]
@@ -94,6 +96,35 @@ def test_autocommit(pg_engine: sa.Engine, alkey: Alkey, watch: Watch, calls: lis
     assert "users#2" in again
     assert calls.count("ALKEY.RECORD") <= calls.count("ALKEY.COMMIT")
     assert "ALKEY.DISCARD" not in calls
+
+
+def test_autocommit_and_a_connection_that_breaks(
+    pg_engine: sa.Engine,
+    own_server: Callable[..., RedisServer],
+    namespace: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The database may execute the statement yet."""
+    server = own_server(lease_ms=2000)
+    with server.client() as client:
+        watch = Watch(client, namespace)
+        sessions = bound_to(
+            Alkey(client, namespace), pg_engine.execution_options(isolation_level="AUTOCOMMIT")
+        )
+
+        def lose(cursor: Any, *_: Any) -> None:
+            cursor.connection.close()
+            raise psycopg.OperationalError("the connection is lost")
+
+        with watch.changed(NAMES) as changed:
+            with sessions() as session, monkeypatch.context() as patched:
+                session.connection()
+                patched.setattr(pg_engine.dialect, "do_execute", lose)
+                with pytest.raises(sa.exc.OperationalError):
+                    session.execute(sa.insert(users).values(id=1, visits=0))
+            assert watch.is_in_flight("users#1")
+            wait_until("the lease is over", lambda: not watch.is_in_flight("users#1"))
+        assert "users#1" in changed
 
 
 def test_autocommit_of_the_engine_and_of_sqlite(

@@ -45,7 +45,13 @@ class Immediate:
         self._transaction.decide()
 
     def after(self) -> None:
-        """The statement is over. If it failed nobody knows whether the database had committed it."""
+        """The database has answered. If it was an error nobody knows whether something had been committed."""
         if self._transaction is not None:
             self._transaction.committed()
+            self._transaction = None
+
+    def ended(self) -> None:
+        """The session has ended. If the statement has no answer yet, the database may commit it still."""
+        if self._transaction is not None:
+            self._transaction.abandoned()
             self._transaction = None

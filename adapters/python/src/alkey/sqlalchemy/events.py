@@ -11,7 +11,7 @@ from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Connection, event
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Engine, ExceptionContext
 from sqlalchemy.orm import (
     InstanceState,
     Mapper,
@@ -166,6 +166,7 @@ def _listen_to_all() -> None:
     event.listen(Engine, "before_cursor_execute", _before_cursor_execute)
     event.listen(Engine, "after_cursor_execute", _after_cursor_execute)
     event.listen(Engine, "after_execute", _after_execute)
+    event.listen(Engine, "handle_error", _handle_error)
     event.listen(Engine, "rollback_savepoint", _rollback_savepoint)
     event.listen(Engine, "release_savepoint", _release_savepoint)
     event.listen(Engine, "prepare_twophase", _prepare_twophase)
@@ -199,6 +200,13 @@ def _after_execute(
 ) -> None:
     for life in _by_connection.get(connection, ()):
         life.after_result(connection, result)
+
+
+def _handle_error(context: ExceptionContext) -> None:
+    # Else the statement has no answer, and may be executed yet.
+    if context.connection is not None and not context.is_disconnect:
+        for life in _by_connection.get(context.connection, ()):
+            life.after_statement()
 
 
 def _rollback_savepoint(connection: Connection, name: str, _context: None) -> None:

@@ -186,7 +186,16 @@ class Life:
             self.transaction.decide()
         except BaseException:
             if not connection.closed:
-                connection.dialect.do_rollback(connection.connection)
+                self._roll_back(connection)
+            raise
+
+    @staticmethod
+    def _roll_back(connection: Connection) -> None:
+        try:
+            connection.dialect.do_rollback(connection.connection)
+        except BaseException:
+            # It broke, or the task was cancelled again: what the connection holds is nobody's any more.
+            connection.invalidate()
             raise
 
     def committed(self) -> dict[Connection, Outer]:
@@ -206,9 +215,9 @@ class Life:
     def ended(self) -> None:
         """The session's transaction is over, and if it had committed, `committed` was called."""
         if self._immediate is not None:
-            self._immediate.after()
+            self._immediate.ended()
             self.transaction.committed()
         elif self.transaction.is_deciding:
-            self.transaction.committed()
+            self.transaction.abandoned()
         else:
             self.transaction.rolled_back()
