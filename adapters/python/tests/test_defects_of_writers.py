@@ -103,7 +103,7 @@ def bulk_mappings(sessions: sessionmaker[Session]) -> None:
         session.bulk_update_mappings(sa.inspect(User), [{"id": 1, "visits": 9}])
 
 
-@scenario(12, "users#1 orders#1", "users#1 orders#1")
+@scenario(12, "users#1 orders#1", "users#1")
 def text(sessions: sessionmaker[Session]) -> None:
     with sessions.begin() as session:
         session.execute(sa.text("UPDATE users SET visits = 9"))

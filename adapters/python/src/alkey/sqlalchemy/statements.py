@@ -1,4 +1,4 @@
-"""What a statement changes: the rows, where its parameters name them, else the tables, and if it is text everything.
+"""What a statement changes: the rows, where its parameters name them, else the tables. Of text `texts` tells it.
 
 It is judged as it is about to be sent, so whoever made it (a flush, a bulk operation, Core) is judged by what is true.
 How to judge a compiled statement is worked out once and kept with it. A judgement may name too much, never too little.
@@ -11,12 +11,11 @@ from __future__ import annotations
 import re
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Table
 from sqlalchemy.sql import operators, visitors
-from sqlalchemy.sql.ddl import CreateIndex, CreateTable, DropTable, ExecutableDDLElement
+from sqlalchemy.sql.ddl import DDL, CreateIndex, CreateTable, DropTable, ExecutableDDLElement
 from sqlalchemy.sql.dml import Delete, Insert, Update, UpdateBase
 from sqlalchemy.sql.elements import (
     BinaryExpression,
@@ -31,29 +30,7 @@ from sqlalchemy.sql.selectable import TextualSelect
 from alkey import identifier
 from alkey.sqlalchemy.many import names_of
 from alkey.sqlalchemy.tables import Cascades, Named, Parent, cascades, named
-
-# To look at the text of statements costs as much as to judge them by their kind.
-_WORDS_THAT_ONLY_READ = re.compile(
-    r"(SELECT|VALUES|TABLE|SHOW|SET|SAVEPOINT|RELEASE|ROLLBACK|BEGIN|START|FETCH)\b", re.IGNORECASE
-)
-_WRITING_WORDS = re.compile(r"\b(INSERT|UPDATE|DELETE|MERGE)\b", re.IGNORECASE)
-_LOCK = re.compile(r"\bFOR\s+(NO\s+KEY\s+)?UPDATE\b", re.IGNORECASE)
-_COMMENT = re.compile(r"\s+|--[^\n]*(\n|$)|/\*.*?\*/|\(", re.DOTALL)
-
-
-@lru_cache(maxsize=1024)
-def text_writes(statement: str) -> bool:
-    """Whether a statement in SQL may change something: all but a SELECT without a writing CTE, and words that change no
-    rows. A semicolon within it may begin another statement."""
-    start = 0
-    while skipped := _COMMENT.match(statement, start):
-        start = skipped.end()
-    body = statement[start:].rstrip().rstrip(";")
-    if ";" in body:
-        return True
-    if re.match(r"WITH\b", body, re.IGNORECASE):
-        return _WRITING_WORDS.search(_LOCK.sub("", body)) is not None
-    return _WORDS_THAT_ONLY_READ.match(body) is None
+from alkey.sqlalchemy.texts import changed_by_text
 
 
 class Change:
@@ -110,20 +87,27 @@ class Plan:
         return change
 
 
-_plans: weakref.WeakKeyDictionary[Any, list[Plan] | None] = weakref.WeakKeyDictionary()
+class _Text:
+    """A statement that is judged by its text."""
+
+
+_TEXT = _Text()
+_plans: weakref.WeakKeyDictionary[Any, list[Plan] | _Text | None] = weakref.WeakKeyDictionary()
 
 
 def change_by(context: Any, statement: str, namespace: str) -> Change | None:
     """What a statement that is about to be executed changes; None: nothing."""
     compiled = context.compiled
     if compiled is None:
-        return Change({identifier.everything(namespace)}) if text_writes(statement) else None
+        return _change_by_text(context, statement, namespace)
     try:
         plans = _plans[compiled]
     except KeyError:
         plans = _plans[compiled] = _judged(compiled)
     if plans is None:
         return None
+    if isinstance(plans, _Text):
+        return _change_by_text(context, statement, namespace)
     if not plans:
         return Change({identifier.everything(namespace)})
     change = plans[0].change(namespace, context.compiled_parameters or [{}])
@@ -132,17 +116,24 @@ def change_by(context: Any, statement: str, namespace: str) -> Change | None:
     return change
 
 
+def _change_by_text(context: Any, statement: str, namespace: str) -> Change | None:
+    changed = changed_by_text(context, statement, namespace)
+    return None if changed is None else Change(changed)
+
+
 def entered_savepoint(context: Any) -> str | None:
     """The name of the savepoint that a statement makes. The event for it is fired before it has one."""
     statement = None if context.compiled is None else context.compiled.statement
     return str(statement.ident) if isinstance(statement, SavepointClause) else None
 
 
-def _judged(compiled: Any) -> list[Plan] | None:
+def _judged(compiled: Any) -> list[Plan] | _Text | None:
     """None: it changes nothing. Empty: nobody knows what."""
-    statement = compiled.statement
+    statement: Any = compiled.statement
     if isinstance(statement, ExecutableDDLElement):
         return _judged_ddl(statement)
+    if compiled.ctes and any(isinstance(each, TextualSelect) for each in visitors.iterate(statement)):
+        return _TEXT
     if isinstance(statement, UpdateBase):
         plans = [_plan(compiled, statement)]
         if compiled.ctes:
@@ -150,18 +141,18 @@ def _judged(compiled: Any) -> list[Plan] | None:
         return plans
     element = getattr(statement, "element", statement)
     if isinstance(element, TextClause | TextualSelect):
-        return [] if text_writes(compiled.string) else None
+        return _TEXT
     if not (compiled.ctes or compiled.isinsert or compiled.isupdate or compiled.isdelete):
         return None
     return [_coarse(each) for each in _writing(statement)] or None
 
 
-def _judged_ddl(statement: ExecutableDDLElement) -> list[Plan] | None:
+def _judged_ddl(statement: ExecutableDDLElement) -> list[Plan] | _Text | None:
     if isinstance(statement, CreateTable | CreateIndex):
         return None
     if isinstance(statement, DropTable):
         return [Plan(named(statement.element), [])]
-    return [] if text_writes(str(getattr(statement, "statement", ""))) else None
+    return _TEXT if isinstance(statement, DDL) else []
 
 
 def _writing(statement: Any) -> Iterator[UpdateBase]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, ForeignKeyConstraint, Integer, Table, Uuid
+from sqlalchemy import Column, ForeignKeyConstraint, Integer, MetaData, Table, Uuid
 from sqlalchemy.exc import NoReferencedColumnError, NoReferencedTableError
 from sqlalchemy.sql.expression import TableClause
 
@@ -108,6 +108,11 @@ def named(table: TableClause) -> Named:
     return found
 
 
+def seen_metadata() -> set[MetaData]:
+    """Of the tables that `named` was asked for."""
+    return {table.metadata for table in list(_named) if isinstance(table, Table)}
+
+
 def _declared(table: TableClause) -> TableClause:
     """The table itself, of which ORM statements hold annotated copies: equal, with columns that are equal."""
     return table.metadata.tables.get(table.key, table) if isinstance(table, Table) else table
@@ -168,6 +173,11 @@ def cascades(table: TableClause) -> Cascades | None:
     if found is None or found.size != len(table.metadata.tables):
         found = _cascades[table] = Cascades(table)
     return found
+
+
+def truncated_with(table: Table) -> tuple[Named, ...]:
+    """The tables that TRUNCATE empties as well, if it may: all that point at the table, and all that point at those."""
+    return tuple(map(named, _reached(table, lambda _: "CASCADE")))
 
 
 def _on_delete(constraint: ForeignKeyConstraint) -> str:
