@@ -75,8 +75,9 @@ class AsyncDelivery(Backlog):
 
     async def flush(self, timeout_s: float) -> bool:
         """Waits until every COMMIT has arrived. Whether that is so."""
+        loop = asyncio.get_running_loop()
         end_s = time.monotonic() + timeout_s
-        while self._waiting or self._sending:
+        while self._waiting or any(sending.get_loop() is loop for sending in self._sending):
             left_s = end_s - time.monotonic()
             if left_s <= 0:
                 return False
