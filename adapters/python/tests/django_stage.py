@@ -92,9 +92,9 @@ class DjangoStage:
 
             while not self.end.is_set():
                 number = dice.randint(1, ROWS)
-                with _surroundings(dice):
+                with _surroundings(dice) as is_followed:
                     loads: list[int] = []
-                    part, load = self._part(dice, number, loads)
+                    part, load = self._part(dice, number, loads, is_followed)
                     floor = committed(number)
                     value = cached(part, load=load, cache=self.cache)
                 if loads:
@@ -104,7 +104,9 @@ class DjangoStage:
                 if not floor <= value - 1 <= committed(number):
                     self.tally.stale.append(f"row {number} is {floor}, and the cache gave {value - 1}")
 
-    def _part(self, dice: random.Random, number: int, loads: list[int]) -> tuple[Any, Callable[[], int]]:
+    def _part(
+        self, dice: random.Random, number: int, loads: list[int], is_followed: bool
+    ) -> tuple[Any, Callable[[], int]]:
         """A key's part, and what loads the value: from then on, or from what was read before the key was made."""
 
         def load(read: Callable[[], int]) -> int:
@@ -112,7 +114,12 @@ class DjangoStage:
             # One is added, since a dict's None is a miss and 0 would be no less a number.
             return read() + 1
 
-        chosen = dice.randrange(3)
+        chosen = dice.randrange(4 if is_followed else 3)
+        if chosen == 3:
+            # No instance, but read in the same transaction, or for the same request.
+            seen = Book.objects.values_list("sold", flat=True).get(pk=number)
+            self.end.wait(dice.random() * 0.02)
+            return row(Book, number), partial(load, lambda: seen)
         if chosen == 0:
             return row(Book, number), partial(load, lambda: Book.objects.get(pk=number).sold)
         book = Book.objects.get(pk=number)
@@ -134,18 +141,20 @@ class DjangoStage:
 
 
 @contextmanager
-def _surroundings(dice: random.Random) -> Iterator[None]:
-    """A request or none, autocommit or a transaction, with a snapshot or without."""
+def _surroundings(dice: random.Random) -> Iterator[bool]:
+    """A request or none, autocommit or a transaction, with a snapshot or without. Whether the age is known of what is
+    read here, and not only of instances."""
     with ExitStack() as around:
-        if dice.random() < 0.5:
+        is_served, is_atomic = dice.random() < 0.5, dice.random() < 0.5
+        if is_served:
             request_started.send(sender=None)
             around.callback(request_finished.send, sender=None)
-        if dice.random() < 0.5:
+        if is_atomic:
             around.enter_context(transaction.atomic())
             if dice.random() < 0.5:
                 with connections["default"].cursor() as cursor:
                     cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        yield
+        yield is_served or is_atomic
 
 
 def write(dice: random.Random, alias: str) -> int:

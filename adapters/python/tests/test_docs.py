@@ -30,6 +30,7 @@ def test_a_page_s_examples_run(page: str, server: RedisServer, tmp_path: Path) -
     for name, kind, text in blocks(page):
         text = text.replace("redis://localhost:6379", url)
         if name:
+            (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text(text)
         elif kind == "python":
             program += text

@@ -32,8 +32,8 @@ class Memory:
     def __init__(self, since_ns: int | None, values: dict[str, Any]) -> None:
         self.since_ns = since_ns
         self.values = values
-        # Each foreign key's values that were saved since.
-        self.pointed: dict[str, set[Any]] = {}
+        # Each foreign key's values that were saved since. Most instances are only read.
+        self.pointed: dict[str, set[Any]] | None = None
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
         """Whoever unpickles the instance has another clock, and may not have alkey."""
@@ -67,11 +67,11 @@ def memory_of(instance: Model) -> Memory | None:
 
 
 def remember_loaded(*, instance: Model, **_: Any) -> None:
-    if loading.since_ns is not None:
+    since_ns = loading.since_ns
+    if since_ns is not None:
         values = vars(instance).copy()
         # It holds the memory.
-        values.pop("_state", None)
-        instance._state.alkey = Memory(loading.since_ns, values)
+        values.pop("_state").alkey = Memory(since_ns, values)
 
 
 def before_save(*, instance: Any, using: str, **_: Any) -> None:
@@ -86,6 +86,8 @@ def after_save(*, instance: Any, **_: Any) -> None:
     for table in tables_of(model):
         for parent in parents_of(table.model):
             if parent.attribute in vars(instance):
+                if memory.pointed is None:
+                    memory.pointed = {}
                 value = vars(instance)[parent.attribute]
                 memory.pointed.setdefault(parent.attribute, set()).add(value)
 
@@ -100,7 +102,7 @@ def remember_where_it_points(instance: Any, using: str) -> None:
     for table in tables_of(model):
         known: dict[str, set[Any]] = {}
         for parent in parents_of(table.model):
-            values = set(memory.pointed.get(parent.attribute, ()))
+            values = set((memory.pointed or {}).get(parent.attribute, ()))
             if parent.attribute in memory.values:
                 values.add(memory.values[parent.attribute])
             if values:
