@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -179,6 +180,74 @@ def test_words_of_transactions_by_hand(watch: Watch) -> None:
     assert sorted(Author.objects.values_list("pk", flat=True)) == [2, 3]
 
 
+def test_a_commit_by_hand_that_the_database_refuses(watch: Watch, client: Any, namespace: str) -> None:
+    with watch.changed(AUTHORS) as changed, connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        Book.objects.create(author_id=77)
+        with pytest.raises(IntegrityError):
+            cursor.execute("COMMIT")
+        if connection.vendor == "sqlite":
+            # There it can be tried again.
+            Author(id=77).save(force_insert=True)
+            cursor.execute("COMMIT")
+        Author(id=1).save(force_insert=True)
+        assert not watch.is_in_flight("library_author#1")
+    assert changed == {"library_author#1"}
+    assert pending(client, namespace) == {}
+
+
+def test_a_transaction_by_hand_that_the_database_ends(watch: Watch, library: str) -> None:
+    if library != "sqlite":
+        pytest.skip("PostgreSQL ends none")
+    with watch.changed(AUTHORS) as changed, connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        Author(id=1).save(force_insert=True)
+        with pytest.raises(IntegrityError):
+            cursor.execute("INSERT OR ROLLBACK INTO library_author VALUES (1, 'Ann')")
+        before = watch.tokens(AUTHORS.split())
+        Author(id=2).save(force_insert=True)
+        assert watch.tokens(["library_author#2"])["library_author#2"] != before["library_author#2"]
+    assert "library_author#2" in changed
+
+
+def test_a_savepoint_without_a_transaction(watch: Watch, library: str) -> None:
+    if library != "sqlite":
+        pytest.skip("only SQLite has such")
+    with connection.cursor() as cursor:
+        cursor.execute("SAVEPOINT outer_one")
+        Author(id=1).save(force_insert=True)
+        cursor.execute("SAVEPOINT inner_one")
+        with watch.changed(AUTHORS) as before:
+            cursor.execute("RELEASE inner_one")
+        with watch.changed(AUTHORS) as changed:
+            cursor.execute("RELEASE outer_one")
+    assert (before, changed) == (set(), {"library_author#1"})
+
+
+def test_going_back_to_autocommit_commits(watch: Watch, library: str) -> None:
+    with watch.changed(AUTHORS) as changed:
+        transaction.set_autocommit(False)
+        Author(id=1).save(force_insert=True)
+        if library == "sqlite":
+            transaction.set_autocommit(True)
+        else:
+            with pytest.raises(DatabaseError):
+                transaction.set_autocommit(True)
+            transaction.rollback()
+            transaction.set_autocommit(True)
+        assert Author.objects.exists() == (library == "sqlite")
+    assert changed == ({"library_author#1"} if library == "sqlite" else set())
+
+
+def test_a_copy_of_a_connection(watch: Watch) -> None:
+    copy = connection.copy()
+    with watch.changed(AUTHORS) as changed, closing(copy), copy.cursor() as cursor:
+        cursor.execute("INSERT INTO library_author VALUES (1, 'Ann')")
+    assert changed == set(AUTHORS.split())
+    # It has what was followed, and is not the thread's.
+    assert copy.alkey_life is not connection.alkey_life
+
+
 def test_a_connection_that_is_closed(watch: Watch) -> None:
     with watch.changed(AUTHORS) as changed:
         with pytest.raises(DatabaseError), transaction.atomic():
@@ -205,6 +274,16 @@ def test_a_script_of_sqlite(watch: Watch, library: str) -> None:
         pytest.skip("only SQLite's cursors run scripts")
     with watch.changed(AUTHORS) as changed, connection.cursor() as cursor:
         cursor.executescript("INSERT INTO library_author VALUES (1, 'Ann')")
+        with transaction.atomic():
+            Author(id=2).save(force_insert=True)
+            with watch.changed(AUTHORS) as by_script:
+                cursor.executescript("INSERT INTO library_author VALUES (3, 'Ann')")
+            assert by_script == set(AUTHORS.split())
+            # It has committed, and from then on each statement is.
+            with watch.changed(AUTHORS) as after:
+                Author(id=4).save(force_insert=True)
+                Author.objects.filter(pk=1).update(name="Bob")
+            assert after == {"library_author#1"}
     assert changed == set(AUTHORS.split())
 
 

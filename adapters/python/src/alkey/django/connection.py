@@ -21,13 +21,18 @@ from alkey.django.life import Life
 from alkey.identifier import everything
 
 # What the drivers' cursors can do beside what Django tells of, with what is known of it: it writes.
-_BY_DRIVER = ("callproc", "copy_expert", "copy_from", "executescript")
+_BY_DRIVER = ("callproc", "copy_expert", "copy_from")
 
 
 class Connection(BaseDatabaseWrapper):
     """Before the class that a connection has."""
 
     alkey_life: Life
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """Of a copy. What is followed later than its making is not made here."""
+        super().__init__(*args, **options)
+        _listen(self)
 
     def connect(self) -> None:
         # Of the last one nothing is left.
@@ -81,6 +86,8 @@ class Connection(BaseDatabaseWrapper):
         for name in _BY_DRIVER:
             if hasattr(cursor, name):
                 setattr(wrapped, name, partial(self._alkey_call, getattr(wrapped, name)))
+        if hasattr(cursor, "executescript"):
+            wrapped.executescript = partial(self._alkey_run, wrapped.executescript)
         if hasattr(cursor, "copy"):
             wrapped.copy = partial(self._alkey_copy, wrapped.copy)
         return wrapped
@@ -90,6 +97,19 @@ class Connection(BaseDatabaseWrapper):
         life.reads()
         with life.writing({everything(life.namespace)}):
             return method(*args, **options)
+
+    def _alkey_run(self, run: Callable[..., Any], script: str) -> Any:
+        """SQLite's driver commits before it, if it is in a transaction."""
+        life = self.alkey_life
+        life.reads()
+        commits = life.is_in_transaction
+        with life.writing({everything(life.namespace)}):
+            if commits:
+                life.decide()
+            result = run(script)
+        if commits:
+            life.committed()
+        return result
 
     @contextmanager
     def _alkey_copy(self, copy: Callable[..., Any], *args: Any, **options: Any) -> Iterator[Any]:
@@ -111,9 +131,13 @@ def follow(connection: Any, **_: Any) -> None:
     """What a new connection is given to, and any that is there already."""
     if isinstance(connection, Connection):
         return
+    connection.__class__ = _before(Connection, connection.__class__)
+    _listen(connection)
+
+
+def _listen(connection: Any) -> None:
     life = Life(connection)
     connection.alkey_life = life
-    connection.__class__ = _before(Connection, connection.__class__)
     connection.ops.__class__ = _before(Operations, connection.ops.__class__)
     # The first is the outermost, which a block of `execute_wrapper` does not take away at its end.
     connection.execute_wrappers.insert(0, life.execute)

@@ -17,6 +17,7 @@ from django.db.utils import DataError, IntegrityError, NotSupportedError, Progra
 
 from alkey.age import now_ns
 from alkey.django.alkeys import alkey_of
+from alkey.django.drivers import is_in_transaction, is_open
 from alkey.django.tables import written_by_text
 from alkey.django.text import Kind, Text, judged, text_of
 from alkey.front import Alkey
@@ -74,8 +75,7 @@ class Life:
 
     @property
     def is_in_transaction(self) -> bool:
-        connection = self._connection
-        return connection.in_atomic_block or not connection.autocommit or self._is_begun_by_hand
+        return is_in_transaction(self._connection, self._is_begun_by_hand)
 
     # Reading
 
@@ -131,6 +131,9 @@ class Life:
 
     def execute(self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:
         """What Django calls around every statement."""
+        if self._transaction is not None and not self.is_in_transaction:
+            # It was ended by nobody who has said so here.
+            self.committed()
         text = text_of(sql, self._connection.connection)
         said = judged(text)
         self.reads()
@@ -139,7 +142,7 @@ class Life:
         if said.kind is Kind.WRITES:
             with self.writing(self._written(text, said)):
                 return execute(sql, params, many, context)
-        if said.kind in (Kind.COMMITS, Kind.PREPARES):
+        if said.kind in (Kind.COMMITS, Kind.PREPARES) or self._is_last_release(said):
             return self._commit_by_hand(said, lambda: execute(sql, params, many, context))
         result = execute(sql, params, many, context)
         self._executed(said)
@@ -172,14 +175,26 @@ class Life:
             self._opened().roll_back_to(said.name)
             self._saw_changes()
 
+    def _is_last_release(self, said: Text) -> bool:
+        """Whether it may be of a savepoint without a transaction around it, which SQLite has, and then commits."""
+        return said.kind is Kind.RELEASES and not self._connection.in_atomic_block
+
     def _commit_by_hand(self, said: Text, execute: Callable[[], Any]) -> Any:
         self.decide()
-        result = execute()
-        if said.kind is Kind.COMMITS:
-            self.committed()
-        else:
+        try:
+            result = execute()
+        except BaseException as error:
+            self.failed_to_commit(error)
+            if not is_open(self._connection):
+                self.ended()
+            raise
+        if said.kind is Kind.PREPARES:
             # Whoever commits what is prepared says so in a statement that writes.
             self.ended()
+        elif said.kind is Kind.COMMITS or not self.is_in_transaction:
+            self.committed()
+        else:
+            self._executed(said)
         return result
 
     @contextmanager
