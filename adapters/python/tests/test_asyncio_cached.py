@@ -114,8 +114,9 @@ async def test_who_waited_for_one_that_failed_loads_itself(async_alkey: AsyncAlk
 
     load.may_end.clear()
     failing = asyncio.create_task(async_alkey.cached(cache, "x", load=fail))
-    await asyncio.sleep(0)
+    await eventually("it loads", lambda: _flights)
     second = asyncio.create_task(async_alkey.cached(cache, "x", load=load))
+    await eventually("the other waits", lambda: [each.passengers for each in _flights.values()] == [2])
     load.may_end.set()
     with pytest.raises(RuntimeError, match="no database"):
         await failing
