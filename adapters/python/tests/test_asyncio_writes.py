@@ -211,6 +211,11 @@ async def test_what_can_not_be_bound(async_alkey: AsyncAlkey, target: Any) -> No
         async_alkey.bind(target)
 
 
+async def test_alkey_names_its_twin(async_engine: AsyncEngine, alkey: Alkey) -> None:
+    with pytest.raises(TypeError, match="For sessions of asyncio there is alkey.asyncio.AsyncAlkey"):
+        alkey.bind(async_sessionmaker(async_engine))
+
+
 async def test_a_sync_session_class_must_be_a_class(
     async_engine: AsyncEngine, async_alkey: AsyncAlkey
 ) -> None:

@@ -132,7 +132,8 @@ def bind(alkey: Front, target: Any) -> None:
     is_class = isinstance(target, type) and issubclass(target, Session)
     if not is_class and not isinstance(target, Session):
         raise TypeError(
-            f"{target!r} can't be bound: expected a Session class, a sessionmaker, a scoped_session or a Session"
+            f"{target!r} can't be bound: expected a Session class, a sessionmaker, a scoped_session or a Session. For "
+            "sessions of asyncio there is alkey.asyncio.AsyncAlkey"
         )
     if isinstance(target, Session) and target.in_transaction():
         raise ValueError(
