@@ -16,28 +16,33 @@ from django.db import connections
 from django.test import override_settings
 
 from django_site import postgres_options, use
-from harness import Postgres
+from harness import Postgres, RedisServer
 
 ALIASES = ("default", "archive")
 
 
-def _migrate(**options: Any) -> None:
+def _migrate(server: RedisServer, **options: Any) -> None:
     use("default", **options)
-    call_command("migrate", run_syncdb=True, verbosity=0, skip_checks=True)
-    with connections["default"].cursor() as cursor:
-        cursor.execute("CREATE TABLE no_model (id INTEGER)")
+    with override_settings(ALKEY={"URL": server.url}):
+        _make_tables()
     connections["default"].close()
 
 
+def _make_tables() -> None:
+    call_command("migrate", run_syncdb=True, verbosity=0, skip_checks=True)
+    with connections["default"].cursor() as cursor:
+        cursor.execute("CREATE TABLE no_model (id INTEGER)")
+
+
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory, server: RedisServer) -> Path:
     path = tmp_path_factory.mktemp("library") / "db"
-    _migrate(ENGINE="django.db.backends.sqlite3", NAME=str(path))
+    _migrate(server, ENGINE="django.db.backends.sqlite3", NAME=str(path))
     return path
 
 
 @pytest.fixture(scope="session")
-def pg_libraries(postgres: Postgres) -> None:
+def pg_libraries(postgres: Postgres, server: RedisServer) -> None:
     """A database for each alias."""
     admin: dict[str, Any] = {
         "host": str(postgres.directory),
@@ -48,7 +53,7 @@ def pg_libraries(postgres: Postgres) -> None:
     with closing(psycopg.connect(**admin)) as connection:
         for alias in ALIASES:
             connection.execute(f"CREATE DATABASE {alias}_library")
-            _migrate(**postgres_options(postgres, f"{alias}_library"))
+            _migrate(server, **postgres_options(postgres, f"{alias}_library"))
 
 
 @pytest.fixture
