@@ -70,7 +70,7 @@ class RedisServer:
         self.module = module
         load = f"loadmodule {os.environ['ALKEY_MODULE']} lease-ms {lease_ms}\n" if module else ""
         (self.directory / "redis.conf").write_text(
-            f'bind 127.0.0.1\nport {self.port}\ndir {self.directory}\nsave ""\n'
+            f'bind 127.0.0.1\nport {self.port}\ndir {self.directory}\nsave ""\ndatabases 64\n'
             f"enable-debug-command yes\nunixsocket {self.directory}/socket\n{load}{config}"
         )
         self.process: subprocess.Popen[bytes] | None = None

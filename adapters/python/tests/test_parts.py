@@ -203,3 +203,14 @@ tricky_lists = st.lists(tricky | st.lists(tricky, max_size=3), max_size=4)
 @given(tricky_lists, tricky_lists)
 def test_text_that_looks_like_the_encoding_is_told_apart(one: list[Any], other: list[Any]) -> None:
     assert (form(*one) == form(*other)) == (one == other)
+
+
+def test_text_that_is_its_own_str() -> None:
+    class Safe(str):
+        def __str__(self) -> str:
+            return self
+
+    one, other, _ = (encode([part], lambda _: ())[1] for part in (Safe("a"), Safe("b"), "a"))
+    assert one != other
+    assert one == encode([Safe("a")], lambda _: ())[1]
+    assert one != encode(["a"], lambda _: ())[1]

@@ -137,7 +137,8 @@ class _Encoder:
             return self._tagged(b"C", kind, fields)
         for base in _BASES:
             if isinstance(part, base) and not _has_state(part, base):
-                return self._tagged(b"c", kind, base(part))
+                # `str()` of one may be the same one again, as of a text that is marked as safe.
+                return self._tagged(b"c", kind, str.__str__(part) if base is str else base(part))
         raise NoCanonicalForm(
             f"{_name(part)} has no canonical form and can't be part of a key: expected numbers, text, bytes, None, "
             "dates, Decimal, UUID, enums, dataclasses, lists, tuples, sets, dicts, or what is mapped to a table"
