@@ -10,6 +10,8 @@ printed:
 - anything else begins with `%` and a lower-case letter, which no escape does
 - the columns of a composite key are joined by commas
 - schema and table are joined by a dot
+- a scope, the rows that have certain values, is named by `column=value`, joined by commas in the order of the columns'
+  names; no row's name holds a bare `=`
 
 Knows nothing of the server and of any ORM. The server's grammar, with its 4096 bytes, is in its docs/commands.md.
 """
@@ -36,7 +38,7 @@ ROW_BYTES_MAX = 1024
 TABLE_BYTES_MAX = 1024
 
 _NUMBER = re.compile(rb"-?[0-9]+(\.[0-9]+)?")
-# "=" is for sets of rows, as in alkey:orders#user_id=5.
+# "=" is for scopes, as in alkey:orders#user_id=5.
 _RESERVED_IN_ROW = re.compile(rb"[%,=]")
 _RESERVED_IN_TABLE = re.compile(rb"[%#.]")
 
@@ -58,6 +60,20 @@ def row(namespace: str, table: str, key: Sequence[object], schema: str | None = 
 def table(namespace: str, table: str, schema: str | None = None) -> bytes:
     """The identifier of any row of a table."""
     return row_prefix(namespace, table, schema) + b"*"
+
+
+def scope(
+    namespace: str, table: str, values: Sequence[tuple[str, object]], schema: str | None = None
+) -> bytes:
+    """The identifier of the rows that have these values, each with its column's name."""
+    pairs = [
+        b"%b=%b" % (_escape(_RESERVED_IN_ROW, column.encode("utf-8", "surrogatepass")), value_name(value))
+        for column, value in sorted(values, key=lambda pair: pair[0])
+    ]
+    name = b",".join(pairs)
+    if len(name) > ROW_BYTES_MAX:
+        name = b"%h=" + hashlib.sha256(name).hexdigest().encode()
+    return row_prefix(namespace, table, schema) + name
 
 
 def everything(namespace: str) -> bytes:

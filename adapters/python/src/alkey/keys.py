@@ -92,6 +92,12 @@ class Keys:
         """Any row of a table."""
         return Identifier(identifier.table(self.namespace, table, schema))
 
+    def scope(self, model: Any, /, **values: object) -> Identifier:
+        """The rows of a mapped class that have these values in the columns of one of its `__alkey_scopes__`."""
+        from alkey.sqlalchemy import scope_of_class
+
+        return Identifier(scope_of_class(model, values, self.namespace))
+
     def everything(self) -> Identifier:
         """Any row of any table."""
         return Identifier(identifier.everything(self.namespace))
@@ -106,8 +112,8 @@ class Keys:
             found = (thing,) if isinstance(thing, Identifier) else self._identify(thing)
             if not found or not all(one.startswith(f"{self.namespace}:".encode()) for one in found):
                 raise TypeError(
-                    f"{thing!r} can't be touched: expected a mapped class or instance, or what row(), table() or "
-                    f"everything() of the namespace {self.namespace!r} gave"
+                    f"{thing!r} can't be touched: expected a mapped class or instance, or what row(), scope(), table() "
+                    f"or everything() of the namespace {self.namespace!r} gave"
                 )
             identifiers.extend(found)
         return identifiers

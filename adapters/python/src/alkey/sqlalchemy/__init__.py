@@ -7,6 +7,7 @@ What the rest of the package uses:
                                               anything else. Mostly one; an instance of a joined-inheritance class
                                               depends on a row in each of its tables, so it has one for each, that of
                                               its own table first. Raises NoIdentifier for a key without a form.
+    scope_of_class(model, values, ns)         the identifier of a scope that the class declares; raises NoIdentifier
     reading_of(session | None, things)        -> a Reading: since_ns, is_private, is_known
         since_ns    alkey.age.now_ns() from when the data may be that was read in this transaction, or is in the
                     instances among `things`. None: nothing was read yet, so the age is 0.
@@ -23,6 +24,7 @@ What the rest of the package uses:
 from alkey.sqlalchemy.events import bind
 from alkey.sqlalchemy.instances import identifiers_of
 from alkey.sqlalchemy.reading import Reading, reading_of
+from alkey.sqlalchemy.scopes import scope_of_class
 from alkey.sqlalchemy.session import Front
 
-__all__ = ["Front", "Reading", "bind", "identifiers_of", "reading_of"]
+__all__ = ["Front", "Reading", "bind", "identifiers_of", "reading_of", "scope_of_class"]

@@ -6,15 +6,20 @@ Works on all instances of a class at once, since one at a time they cost as much
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import compress
 from typing import Any, NamedTuple
 
-from sqlalchemy.orm import InstanceState, UOWTransaction
+from sqlalchemy.orm import InstanceState, Mapper, UOWTransaction
 from sqlalchemy.orm.attributes import instance_state
 
 from alkey.sqlalchemy.instances import Mapped, mapping, parents_of, rows_or_tables
 from alkey.sqlalchemy.many import names_of
+from alkey.sqlalchemy.scoped import OldRows
+from alkey.sqlalchemy.scopes import scopes_of
 from alkey.sqlalchemy.tables import Parent
+
+_NOTHING_NEW: dict[str, object] = {}
 
 
 class Group(NamedTuple):
@@ -54,6 +59,28 @@ def changed_by_flush(context: UOWTransaction, namespace: str, rows_sent: set[byt
                 changed |= _rows(known, updated, namespace)
             changed |= _parents(known, updated, namespace)
     return changed
+
+
+def rows_beside(
+    context: UOWTransaction, namespace: str, rows_sent: set[bytes], rows_read: set[bytes]
+) -> Iterator[tuple[Mapper[Any], OldRows]]:
+    """Of instances that are in several tables: the rows whose scopes were not read, since no statement changed them."""
+    for mapper, states in context.mappers.items():
+        known = mapping(mapper)
+        if len(known.tables) == 1 or not any(scopes_of(table) for table, _ in known.tables):
+            continue
+        old = _group([state for state in states if state.key is not None])
+        updated = _updated(known, old, namespace, rows_sent)
+        for table, attributes in known.tables:
+            if scopes_of(table):
+                names = names_of(table, namespace, attributes, updated.values)
+                rows = [
+                    (tuple(values.get(attribute) for attribute in attributes), _NOTHING_NEW)
+                    for name, values in zip(names, updated.values, strict=True)
+                    if name not in rows_read
+                ]
+                if rows:
+                    yield mapper, OldRows(table, rows)
 
 
 def parents_of_deleted(instance: object, namespace: str) -> set[bytes]:

@@ -9,6 +9,7 @@ policy is to refuse the write, and then before the database was told to commit.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from sqlalchemy import Connection
@@ -20,10 +21,11 @@ from alkey.commands import Commands
 from alkey.delivery import Backlog
 from alkey.errors import NoIdentifier
 from alkey.sqlalchemy.autocommit import Immediate, commits_by_itself
-from alkey.sqlalchemy.flush import changed_by_flush, is_by_flush, parents_of_deleted
+from alkey.sqlalchemy.flush import changed_by_flush, is_by_flush, parents_of_deleted, rows_beside
 from alkey.sqlalchemy.loads import Load
 from alkey.sqlalchemy.outer import Outer
-from alkey.sqlalchemy.statements import change_by, entered_savepoint
+from alkey.sqlalchemy.scoped import OldRows
+from alkey.sqlalchemy.statements import change_by, entered_savepoint, scopes_inserted
 from alkey.sqlalchemy.tables import named
 from alkey.transaction import Policy, Transaction
 
@@ -65,7 +67,10 @@ class Life:
         self.is_age_known = True
         self.has_written = False
         self._is_flushing = False
+        # The scopes of rows, by a statement of its own.
+        self._is_reading = False
         self._rows_sent: set[bytes] = set()
+        self._rows_read: set[bytes] = set()
         self._judged: weakref.ref[Any] = _NOTHING
         self._unnamed_insert: bytes | None = None
         self._immediate: Immediate | None = None
@@ -99,6 +104,8 @@ class Life:
     # Statements
 
     def before_statement(self, connection: Connection, statement: str, context: Any) -> None:
+        if self._is_reading:
+            return
         # One statement may be sent in several batches; its parameters are of them all.
         if self._immediate is None and context is self._judged():
             return
@@ -108,6 +115,7 @@ class Life:
         if is_own and context.isinsert and not commits_by_itself(connection):
             # Named after the flush, when the keys are known that the database gives.
             self.has_written = True
+            self.add(scopes_inserted(context, self.namespace), connection)
             return
         savepoint = entered_savepoint(context)
         if savepoint is not None:
@@ -119,6 +127,8 @@ class Life:
             if self._immediate is None:
                 self._immediate = Immediate(self._new_transaction)
             self._immediate.before(change.identifiers)
+        if change.old_rows is not None:
+            change.identifiers |= self._scopes(change.old_rows, connection, context.execution_options)
         if is_own:
             self._rows_sent |= change.identifiers
         elif change.unnamed_insert is not None:
@@ -126,12 +136,25 @@ class Life:
             self._unnamed_insert = change.unnamed_insert if is_new else None
         self.add(change.identifiers, connection)
 
+    def _scopes(self, rows: OldRows, connection: Connection, options: Mapping[str, Any]) -> set[bytes]:
+        """Sends a SELECT, which locks them; where no lock is held for longer than a statement, it is their table."""
+        if commits_by_itself(connection):
+            return {rows.table.any_row(self.namespace)}
+        self._is_reading = True
+        try:
+            return rows.scopes(connection, self.namespace, options)
+        finally:
+            self._is_reading = False
+            self._rows_read |= rows.names
+
     def after_statement(self) -> None:
         if self._immediate is not None:
             self._immediate.after()
 
     def after_result(self, connection: Connection, result: Any) -> None:
         """The new rows have keys, where the database was asked for them."""
+        if self._is_reading:
+            return
         self._judged = _NOTHING
         table_identifier, self._unnamed_insert = self._unnamed_insert, None
         if table_identifier is None:
@@ -160,10 +183,14 @@ class Life:
     def before_flush(self) -> None:
         self._is_flushing = True
         self._rows_sent = set()
+        self._rows_read = set()
 
     def after_flush(self, session: Session, context: UOWTransaction) -> None:
         self._is_flushing = False
         self.add(changed_by_flush(context, self.namespace, self._rows_sent), None)
+        for mapper, rows in rows_beside(context, self.namespace, self._rows_sent, self._rows_read):
+            connection = session.connection(bind_arguments={"mapper": mapper})
+            self.add(self._scopes(rows, connection, {}), connection)
         # Until the commit the session is private, and then those that expire hold nothing.
         if self.load is not None and not session.expire_on_commit:
             for instance in session.new:

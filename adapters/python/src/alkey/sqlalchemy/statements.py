@@ -13,14 +13,10 @@ import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Table
-from sqlalchemy.sql import operators, visitors
+from sqlalchemy.sql import visitors
 from sqlalchemy.sql.ddl import DDL, CreateIndex, CreateTable, DropTable, ExecutableDDLElement
 from sqlalchemy.sql.dml import Delete, Insert, Update, UpdateBase
 from sqlalchemy.sql.elements import (
-    BinaryExpression,
-    BindParameter,
-    BooleanClauseList,
     SavepointClause,
     TextClause,
 )
@@ -28,7 +24,10 @@ from sqlalchemy.sql.expression import TableClause
 from sqlalchemy.sql.selectable import TextualSelect
 
 from alkey import identifier
+from alkey.sqlalchemy.columns import bound, computed, is_pointed_at, written_columns
 from alkey.sqlalchemy.many import names_of
+from alkey.sqlalchemy.scoped import OldRows, scopes_of_new
+from alkey.sqlalchemy.scopes import UNKNOWN, scopes_of
 from alkey.sqlalchemy.tables import Cascades, Named, Parent, cascades, named
 from alkey.sqlalchemy.texts import changed_by_text
 
@@ -40,6 +39,8 @@ class Change:
         self.identifiers = named_rows
         # A table's identifier among them that stands for new rows. Their keys are known when the database has answered.
         self.unnamed_insert = unnamed_insert
+        # Those whose scopes are to be read, too.
+        self.old_rows: OldRows | None = None
 
 
 class Plan:
@@ -55,6 +56,8 @@ class Plan:
         self.parents: list[tuple[Parent, tuple[str, ...]]] = []
         # Of an update that changes the primary key: the names for the new key. Empty: not changed.
         self.new_key_parameters: tuple[str, ...] = ()
+        # Of an update: for each column that it writes the name of the parameter that says what, if there is one.
+        self.written: dict[str, str | None] = {}
 
     def bind(self, bound: Mapping[Any, str]) -> None:
         """`bound`: columns that are compared with a parameter, and its name."""
@@ -84,7 +87,27 @@ class Plan:
             for row, values in zip(found, parameters, strict=True):
                 if row is None and all(values.get(name) is not None for name in names):
                     rows.add(parent.named.any_row(namespace))
+        if scopes_of(self.table):
+            self._add_scopes(change, namespace, parameters, are_told)
         return change
+
+    def _add_scopes(
+        self, change: Change, namespace: str, parameters: Sequence[Mapping[str, Any]], are_told: bool
+    ) -> None:
+        if self.is_insert:
+            scopes = scopes_of_new(self.table, namespace, parameters)
+            change.identifiers |= scopes
+            if self.table.any_row(namespace) in scopes:
+                change.unnamed_insert = None
+        elif are_told and self.key_parameters:
+            rows = []
+            for values in parameters:
+                new = {
+                    column: UNKNOWN if name is None else values.get(name, UNKNOWN)
+                    for column, name in self.written.items()
+                }
+                rows.append((tuple(values[name] for name in self.key_parameters), new))
+            change.old_rows = OldRows(self.table, rows)
 
 
 class _Text:
@@ -119,6 +142,12 @@ def change_by(context: Any, statement: str, namespace: str) -> Change | None:
 def _change_by_text(context: Any, statement: str, namespace: str) -> Change | None:
     changed = changed_by_text(context, statement, namespace)
     return None if changed is None else Change(changed)
+
+
+def scopes_inserted(context: Any, namespace: str) -> set[bytes]:
+    """Those of the rows that an INSERT of a flush is about to make."""
+    table = named(context.compiled.statement.table)
+    return scopes_of_new(table, namespace, context.compiled_parameters) if scopes_of(table) else set()
 
 
 def entered_savepoint(context: Any) -> str | None:
@@ -200,7 +229,7 @@ def _plan(compiled: Any, statement: UpdateBase) -> Plan:
         return plan
     if isinstance(statement, Delete):
         plan = Plan(table, reached.on_delete if reached else [])
-        plan.bind(_bound(compiled, statement))
+        plan.bind(bound(compiled, statement))
         return plan
     if isinstance(statement, Update):
         return _plan_of_update(compiled, statement, table, reached)
@@ -208,63 +237,16 @@ def _plan(compiled: Any, statement: UpdateBase) -> Plan:
 
 
 def _plan_of_update(compiled: Any, statement: Update, table: Named, reached: Cascades | None) -> Plan:
-    written = _written_columns(compiled, statement)
+    written = written_columns(compiled, statement)
     plan = Plan(
-        table, reached.on_update if reached and (written is None or _is_pointed_at(table, written)) else []
+        table, reached.on_update if reached and (written is None or is_pointed_at(table, written)) else []
     )
     if written is None or any(name in written and name not in compiled.binds for name in table.key_names):
         return plan
-    plan.bind(_bound(compiled, statement))
+    plan.bind(bound(compiled, statement))
+    plan.written = {name: name if name in compiled.binds else None for name in (*written, *computed(table))}
     if plan.key_parameters is not None and not written.isdisjoint(table.key_names):
         # A parameter that has a column's name is what the column becomes: SQLAlchemy reserves these names.
         old_and_new = zip(plan.key_parameters, table.key_names, strict=True)
         plan.new_key_parameters = tuple(new if new in written else old for old, new in old_and_new)
     return plan
-
-
-def _written_columns(compiled: Any, statement: Update) -> set[str] | None:
-    """The names of the columns after SET, as far as they can be told."""
-    written = set(compiled.column_keys or ())
-    values = getattr(statement, "_values", None) or {}
-    ordered = getattr(statement, "_ordered_values", None) or ()
-    for column in [*values, *(column for column, _ in ordered)]:
-        name = column if isinstance(column, str) else getattr(column, "key", None)
-        if name is None:
-            return None
-        written.add(name)
-    return written or None
-
-
-def _is_pointed_at(table: Named, written: set[str]) -> bool:
-    """Whether a foreign key may point at one of these columns."""
-    return isinstance(table.table, Table) and any(
-        element.column.key in written
-        for child in table.table.metadata.tables.values()
-        for constraint in child.foreign_key_constraints
-        for element in constraint.elements
-        if element.target_fullname.startswith(table.table.fullname + ".")
-    )
-
-
-def _bound(compiled: Any, statement: Any) -> dict[Any, str]:
-    """The columns that WHERE binds to one value, with the name of the parameter that holds it."""
-    bound = {}
-    if statement.whereclause is not None:
-        for column, bind in _comparisons(statement.whereclause):
-            name = compiled.bind_names.get(bind) or (bind.key if bind.key in compiled.binds else None)
-            if name is not None:
-                bound[column] = name
-    return bound
-
-
-def _comparisons(clause: Any) -> Iterator[tuple[Any, BindParameter[Any]]]:
-    """The comparisons that must all hold. One that is left out makes what is named no smaller than it is."""
-    if isinstance(clause, BooleanClauseList) and clause.operator is operators.and_:
-        for each in clause.clauses:
-            yield from _comparisons(each)
-    elif (
-        isinstance(clause, BinaryExpression)
-        and clause.operator is operators.eq
-        and isinstance(clause.right, BindParameter)
-    ):
-        yield clause.left, clause.right
