@@ -80,6 +80,9 @@ def test_postgresql(text: str, written: str) -> None:
         ("mssql", "UPDATE x SET a = 1 FROM t AS x JOIN u ON t.a = u.a", "t:update u:update"),
         ("mssql", "WITH x AS (SELECT * FROM t) DELETE FROM x", "t:delete"),
         ("cockroachdb", "DELETE FROM t", "t:delete"),
+        ("duckdb", "INSERT OR REPLACE INTO t SELECT * FROM u", "t:any"),
+        ("snowflake", "DELETE FROM s.t USING u WHERE t.a = u.a", "s.t:delete"),
+        ("redshift", "UPDATE t SET a = 1 FROM u WHERE t.b = u.b", "t:update"),
     ],
 )  # fmt: skip
 def test_other_dialects(dialect: str, text: str, written: str) -> None:
