@@ -7,19 +7,25 @@ It ties the parts of the package together and knows none of their insides: `part
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, ParamSpec, TypeVar, overload
 from uuid import uuid4
 
+from alkey import spread
 from alkey.cached import Cache, decorated, fetch
+from alkey.cluster import Routed, is_cluster
 from alkey.commands import Client, Commands
 from alkey.connect import client_of
 from alkey.delivery import Delivery
 from alkey.errors import Unavailable
 from alkey.keys import Keys, Lookup, LookupFields, private
 from alkey.parts import Encoded, encode
+from alkey.spread import Deliveries, Spread, by_namespace, delivery_to, touch
 
 log = logging.getLogger("alkey")
+
+# Of a key that needs not be asked for in several namespaces.
+_ONE: dict[str, list[bytes]] = {}
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -30,6 +36,7 @@ class Alkey(Keys):
 
     client          a client of redis-py or valkey-py, or a URL: redis://, rediss://, unix://, valkey://, valkeys://
     namespace       "alkey", or "alkey{TAG}" for one of several databases, tenants or applications on one server
+    namespaces      tables that are in other namespaces, as {"alkey{TAG}": ["table", "schema.table"]}
     strict          whether keys are for strict readers
     unavailable     what becomes of a write that can't be recorded: "deliver" lets it go on, and delivers its COMMIT as
                     soon as can be; "raise" refuses it
@@ -46,11 +53,19 @@ class Alkey(Keys):
         unavailable: Literal["deliver", "raise"] = "deliver",
         replica_lag_ms: int = 0,
         lease_ms: int | None = None,
+        namespaces: Mapping[str, Iterable[str]] | None = None,
     ) -> None:
         super().__init__(namespace, strict, unavailable, replica_lag_ms)
+        if namespaces:
+            self.namespace = Spread(namespace, namespaces)
         self.client: Client = client_of(client) if isinstance(client, str) else client
-        self.commands = Commands(self.client)
-        self.delivery = Delivery(self.commands, lease_ms)
+        self._spans = bool(namespaces) or is_cluster(self.client)
+        self.commands = Commands(Routed(self.client) if is_cluster(self.client) else self.client)
+        self.delivery = (
+            Deliveries(self.commands, lease_ms, self.namespace)
+            if isinstance(self.namespace, Spread)
+            else Delivery(self.commands, lease_ms)
+        )
 
     # Writers
 
@@ -65,12 +80,14 @@ class Alkey(Keys):
         """Changes the keys of what others than bound sessions have changed. To be called after their commit."""
         identifiers = self._identifiers_to_touch(things)
         try:
-            self.commands.touch(identifiers)
+            touch(self.commands, identifiers)
         except Unavailable as error:
             if self.unavailable == "raise":
                 raise
             log.warning("a TOUCH did not arrive and is sent in the background, as a COMMIT: %s", error)
-            self.delivery.commit_later(f"{self.namespace}:tx:{uuid4()}".encode(), frozenset(identifiers))
+            for namespace, those in by_namespace(identifiers).items():
+                transaction = f"{namespace}:tx:{uuid4()}".encode()
+                delivery_to(self.delivery, namespace).commit_later(transaction, frozenset(those))
 
     # Readers
 
@@ -119,12 +136,17 @@ class Alkey(Keys):
     def _ask(self, encoded: Encoded, session: Any) -> LookupFields:
         identifiers, value, things = encoded
         arguments = [*identifiers, b"--", value]
+        groups = by_namespace(identifiers) if self._spans else _ONE
         try:
             if not self.strict:
+                if len(groups) > 1:
+                    return self._relaxed(spread.key(self.commands, groups, identifiers, value))
                 return self._relaxed(self.commands.key(arguments))
             since_ns, why_private = self._reading(session, things)
             if why_private is not None:
                 return private(why_private)
+            if len(groups) > 1:
+                return self._judged(spread.lookup(self.commands, groups, identifiers, value), since_ns)
             return self._judged(self.commands.lookup(arguments), since_ns)
         except Unavailable as error:
             return self._unanswered(error)

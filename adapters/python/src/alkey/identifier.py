@@ -81,6 +81,21 @@ def everything(namespace: str) -> bytes:
     return namespace.encode() + b":*#*"
 
 
+def all_of(namespace: str) -> set[bytes]:
+    """The identifiers of any row of any table, in each namespace that belongs to this one."""
+    return {everything(name) for name in namespaces_of(namespace)}
+
+
+def namespaces_of(namespace: str) -> frozenset[str]:
+    """Itself, and where tables are spread over several (see `spread`) the others."""
+    return frozenset({str(namespace)}) | getattr(namespace, "others", frozenset())
+
+
+def namespace_of(identifier: bytes) -> str:
+    start = identifier.find(b"}") if identifier.startswith(b"alkey{") else 0
+    return identifier[: identifier.index(b":", start)].decode()
+
+
 def table_of(identifier: bytes) -> bytes:
     """The table's identifier for a row's. That of a table, or of everything, is its own."""
     # The tag of a namespace may hold a "#".
@@ -91,6 +106,9 @@ def table_of(identifier: bytes) -> bytes:
 @lru_cache(maxsize=4096)
 def row_prefix(namespace: str, table: str, schema: str | None = None) -> bytes:
     """What the identifiers of a table's rows begin with."""
+    of = getattr(namespace, "of", None)
+    if of is not None:
+        namespace = of(table, schema)
     names = (table,) if schema is None else (schema, table)
     name = b".".join(_escape(_RESERVED_IN_TABLE, name.encode("utf-8", "surrogatepass")) for name in names)
     if name == b"*":

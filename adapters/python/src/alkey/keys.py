@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple
 from alkey import identifier
 from alkey.age import age_ms, now_ns
 from alkey.commands import Found
-from alkey.errors import Unavailable
+from alkey.errors import NoIdentifier, Unavailable
 from alkey.parts import Identifier
 
 log = logging.getLogger("alkey")
@@ -99,7 +99,9 @@ class Keys:
         return Identifier(scope_of_class(model, values, self.namespace))
 
     def everything(self) -> Identifier:
-        """Any row of any table."""
+        """Any row of any table. Raises NoIdentifier where these are in several namespaces."""
+        if len(identifier.namespaces_of(self.namespace)) > 1:
+            raise NoIdentifier("everything is in several namespaces: expected table() of what is meant")
         return Identifier(identifier.everything(self.namespace))
 
     def _identify(self, thing: object) -> Sequence[bytes]:
@@ -108,9 +110,10 @@ class Keys:
 
     def _identifiers_to_touch(self, things: Iterable[object]) -> list[bytes]:
         identifiers: list[bytes] = []
+        own = identifier.namespaces_of(self.namespace)
         for thing in things:
             found = (thing,) if isinstance(thing, Identifier) else self._identify(thing)
-            if not found or not all(one.startswith(f"{self.namespace}:".encode()) for one in found):
+            if not found or not all(identifier.namespace_of(one) in own for one in found):
                 raise TypeError(
                     f"{thing!r} can't be touched: expected a mapped class or instance, or what row(), scope(), table() "
                     f"or everything() of the namespace {self.namespace!r} gave"

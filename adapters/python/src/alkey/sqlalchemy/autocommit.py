@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from alkey.identifier import table_of
-from alkey.transaction import Transaction
+from alkey.spread import AnyTransaction
 
 
 def commits_by_itself(connection: Connection) -> bool:
@@ -33,9 +33,9 @@ def commits_by_itself(connection: Connection) -> bool:
 class Immediate:
     """The statement that is being executed, with its transaction."""
 
-    def __init__(self, begin: Callable[[], Transaction]) -> None:
+    def __init__(self, begin: Callable[[], AnyTransaction]) -> None:
         self._begin = begin
-        self._transaction: Transaction | None = None
+        self._transaction: AnyTransaction | None = None
 
     def before(self, identifiers: set[bytes]) -> None:
         """Raises what `Transaction.record` does."""

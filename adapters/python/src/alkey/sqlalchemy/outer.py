@@ -12,7 +12,7 @@ from sqlalchemy.engine import RootTransaction
 from alkey.commands import Commands
 from alkey.delivery import Backlog
 from alkey.errors import AlkeyError
-from alkey.transaction import Transaction
+from alkey.spread import AnyTransaction, touch
 
 log = logging.getLogger("alkey")
 
@@ -21,7 +21,7 @@ class Outer:
     """What a session has committed in an outer transaction that goes on."""
 
     def __init__(
-        self, root: RootTransaction, transaction: Transaction, commands: Commands, delivery: Backlog
+        self, root: RootTransaction, transaction: AnyTransaction, commands: Commands, delivery: Backlog
     ) -> None:
         # It holds its connection, which is not to live on for this.
         self._root = weakref.ref(root)
@@ -30,7 +30,7 @@ class Outer:
         try:
             transaction.record()
             # For relaxed readers in the same transaction: what the session has committed is true for them.
-            commands.touch(transaction.identifiers)
+            touch(commands, transaction.identifiers)
         except AlkeyError as error:
             log.warning("what a session committed in an outer transaction could not be recorded: %s", error)
         delivery.unwatch(transaction)

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session, UOWTransaction
 from alkey.commands import Commands
 from alkey.delivery import Backlog
 from alkey.errors import NoIdentifier
+from alkey.spread import AnyTransaction, Spread, Transactions, delivery_to
 from alkey.sqlalchemy.autocommit import Immediate, commits_by_itself
 from alkey.sqlalchemy.flush import changed_by_flush, is_by_flush, parents_of_deleted, rows_beside
 from alkey.sqlalchemy.loads import Load
@@ -75,9 +76,16 @@ class Life:
         self._unnamed_insert: bytes | None = None
         self._immediate: Immediate | None = None
 
-    def _new_transaction(self) -> Transaction:
+    def _new_transaction(self) -> AnyTransaction:
         alkey = self.alkey
-        return Transaction(alkey.commands, alkey.delivery, alkey.namespace, alkey.unavailable)
+        if isinstance(alkey.namespace, Spread):
+            return Transactions(alkey.namespace, self._transaction_in)
+        return self._transaction_in(alkey.namespace)
+
+    def _transaction_in(self, namespace: str) -> Transaction:
+        alkey = self.alkey
+        delivery = delivery_to(alkey.delivery, namespace)
+        return Transaction(alkey.commands, delivery, namespace, alkey.unavailable)
 
     def begin(self, connection: Connection, began_ns: int | None) -> None:
         """The session uses a connection, in which a transaction began at that time. None: before alkey could see it."""

@@ -132,7 +132,7 @@ def change_by(context: Any, statement: str, namespace: str) -> Change | None:
     if isinstance(plans, _Text):
         return _change_by_text(context, statement, namespace)
     if not plans:
-        return Change({identifier.everything(namespace)})
+        return Change(identifier.all_of(namespace))
     change = plans[0].change(namespace, context.compiled_parameters or [{}])
     for plan in plans[1:]:
         change.identifiers |= plan.change(namespace, [{}]).identifiers

@@ -59,14 +59,14 @@ def _is_to_be_parsed(statement: str) -> bool:
 def changed_by_text(context: Any, statement: str, namespace: str) -> set[bytes] | None:
     """What a text that is about to be executed changes; None: nothing."""
     if not is_available():
-        return {identifier.everything(namespace)} if text_writes(statement) else None
+        return identifier.all_of(namespace) if text_writes(statement) else None
     if not _is_to_be_parsed(statement):
         return None
     dialect = context.dialect
     found = tables_written(dialect.name, _without_parameters(statement, dialect.paramstyle))
     if isinstance(found, str):
         _say_once(statement, found)
-        return {identifier.everything(namespace)}
+        return identifier.all_of(namespace)
     any_schema = "schema_translate_map" in context.execution_options
     changed: set[bytes] = set()
     for written in found:
@@ -75,7 +75,7 @@ def changed_by_text(context: Any, statement: str, namespace: str) -> set[bytes] 
             _say_once(
                 statement, f"{written.name!r} is a table of no metadata, so it may be a view or a partition"
             )
-            return {identifier.everything(namespace)}
+            return identifier.all_of(namespace)
         for table in tables:
             changed.update(each.any_row(namespace) for each in (named(table), *_changed_with(table, written)))
     return changed or None

@@ -1,0 +1,325 @@
+"""Tables in several namespaces, on one server and on a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import redis
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, sessionmaker
+
+from alkey import Alkey, NoIdentifier, Unavailable
+from alkey.identifier import namespace_of
+from cluster import NAMESPACES, Cluster
+from harness import LEASE_MS_LONG, wait_until
+from models import Base, Order, Tag, User, bound_to
+from watch import Watch
+
+Sessions = sessionmaker[Session]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    running = Cluster()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def cluster_client(cluster: Cluster) -> Iterator[redis.RedisCluster]:
+    with cluster.client() as client:
+        yield client
+
+
+@pytest.fixture
+def other(namespace: str) -> str:
+    return namespace.replace("test", "other")
+
+
+@pytest.fixture
+def spread(client: redis.Redis, namespace: str, other: str) -> Alkey:
+    return Alkey(client, namespace, namespaces={other: ["orders", "audit.entries"]}, lease_ms=LEASE_MS_LONG)
+
+
+def test_names(spread: Alkey, namespace: str, other: str) -> None:
+    assert spread.row("orders", 1) == f"{other}:orders#1".encode()
+    assert spread.table("orders") == f"{other}:orders#*".encode()
+    assert spread.table("entries", schema="audit") == f"{other}:audit.entries#*".encode()
+    assert spread.table("orders", schema="audit") == f"{namespace}:audit.orders#*".encode()
+    assert spread.row("users", 1) == f"{namespace}:users#1".encode()
+    assert str(spread.namespace) == namespace
+
+
+def test_mistakes(client: redis.Redis) -> None:
+    with pytest.raises(ValueError, match="'shop' is not a namespace"):
+        Alkey(client, namespaces={"shop": ["orders"]})
+    with pytest.raises(ValueError, match="the table 'orders' is in two namespaces: expected one"):
+        Alkey(client, namespaces={"alkey{a}": ["orders"], "alkey{b}": ["orders"]})
+    with pytest.raises(TypeError, match="'orders' for 'alkey{a}': expected a list of names of tables"):
+        Alkey(client, namespaces={"alkey{a}": "orders"})
+    with pytest.raises(NoIdentifier, match="everything is in several namespaces"):
+        Alkey(client, namespaces={"alkey{a}": ["orders"]}).everything()
+
+
+@pytest.fixture
+def filled(engine: sa.Engine, spread: Alkey) -> Sessions:
+    bound = bound_to(spread, engine)
+    with bound.begin() as session:
+        session.add_all([User(id=1, orders=[Order(id=1)]), User(id=2), Tag(name="x")])
+    return bound
+
+
+def test_a_transaction_in_two_namespaces(
+    filled: Sessions,
+    spread: Alkey,
+    client: redis.Redis,
+    namespace: str,
+    other: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent: list[tuple[str, str]] = []
+    execute = spread.commands._execute
+
+    def spy(*arguments: Any) -> Any:
+        sent.append((arguments[0], namespace_of(arguments[1])))
+        return execute(*arguments)
+
+    monkeypatch.setattr(spread.commands, "_execute", spy)
+    here, there = Watch(client, namespace), Watch(client, other)
+
+    def write() -> None:
+        with filled.begin() as session:
+            session.get_one(User, 1).name = "new"
+            with session.begin_nested() as point:
+                session.get_one(Tag, "x").note = "never"
+                session.flush()
+                point.rollback()
+            session.get_one(Order, 1).total = 5
+
+    with here.changed("users#1 users#2 tags#x") as in_first, there.changed("orders#1 users#1") as in_other:
+        write()
+    assert in_first == {"users#1"}
+    assert in_other == {"orders#1"}
+    both = sorted([namespace, other])
+    assert sent == [(f"ALKEY.{verb}", name) for verb in ("RECORD", "COMMIT") for name in both]
+    sent.clear()
+    with filled.begin() as session:
+        session.get_one(User, 2).name = "new"
+    assert sent == [("ALKEY.RECORD", namespace), ("ALKEY.COMMIT", namespace)]
+    with (
+        here.changed("users#1") as in_first,
+        there.changed("orders#1") as in_other,
+        filled.begin() as session,
+    ):
+        session.execute(sa.DDL("CREATE VIEW unclear AS SELECT 1"))
+    assert (in_first, in_other) == ({"users#1"}, {"orders#1"})
+
+
+def test_a_key_of_two_namespaces(filled: Sessions, spread: Alkey) -> None:
+    user, order = spread.row("users", 1), spread.row("orders", 1)
+
+    def keys() -> list[str]:
+        return [
+            spread.key(*parts)
+            for parts in (
+                (user, order), (order, user), (user, order, "x"), (user, order, order), ([user, order],),
+                (user, user, order), (user, order, user), (order, user, user), (User, Order),
+            )
+        ]  # fmt: skip
+
+    before = keys()
+    assert before == keys()
+    assert len(set(before)) == len(before)
+    assert all(len(key) == 64 for key in before)
+    assert spread.lookup(user, order).settled_ms is not None
+    with filled.begin() as session:
+        session.get_one(Order, 1).total = 5
+    assert set(before).isdisjoint(keys())
+    before = keys()
+    spread.touch(user)
+    assert set(before).isdisjoint(keys())
+    relaxed = Alkey(
+        spread.client, str(spread.namespace), namespaces={"alkey{none}": ["orders"]}, strict=False
+    )
+    assert relaxed.key(user, relaxed.row("orders", 1)) not in keys()
+    with filled() as session:
+        instances = session.get_one(User, 1), session.get_one(Order, 1)
+        assert spread.lookup(*instances).settled_ms is not None
+
+
+def test_private_wins(filled: Sessions, spread: Alkey, other: str) -> None:
+    user, order = spread.row("users", 1), spread.row("orders", 1)
+    transaction = f"{other}:tx:1".encode()
+    assert spread.lookup(user, order).is_shared
+    spread.commands.record(transaction, [order])
+    assert spread.lookup(user, order)[1:] == (-1, 0, "something is in flight")
+    assert spread.lookup(user).is_shared
+    spread.commands.commit(transaction)
+    assert spread.lookup(user, order).is_shared
+    settled = spread.lookup(user, order).settled_ms
+    assert settled is not None
+    assert settled <= (spread.lookup(order).settled_ms or 0)
+
+
+def test_a_namespace_that_can_t_be_recorded_refuses_for_all(
+    engine: sa.Engine, client: redis.Redis, namespace: str, other: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alkey = Alkey(
+        client, namespace, namespaces={other: ["orders"]}, unavailable="raise", lease_ms=LEASE_MS_LONG
+    )
+    bound = bound_to(alkey, engine)
+    with bound.begin() as session:
+        session.add(User(id=1, orders=[Order(id=1)]))
+    record = alkey.commands.record
+
+    def refuse(transaction: bytes, identifiers: Any) -> int:
+        if transaction.startswith(max(namespace, other).encode()):
+            raise Unavailable("not today")
+        return record(transaction, identifiers)
+
+    monkeypatch.setattr(alkey.commands, "record", refuse)
+    watch = Watch(client, namespace)
+    with watch.changed("users#1") as changed, pytest.raises(Unavailable), bound.begin() as session:
+        session.get_one(User, 1).name = "new"
+        session.get_one(Order, 1).total = 5
+    assert changed == set()
+    with bound() as session:
+        assert session.get_one(Order, 1).total == 0
+    assert alkey.lookup(alkey.row("users", 1), alkey.row("orders", 1)).is_shared
+
+
+def test_a_commit_that_is_lost_in_one_namespace(
+    filled: Sessions, spread: Alkey, other: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What depends on it is private until it arrives, and another key then."""
+    parts = spread.row("users", 1), spread.row("orders", 1)
+    before = spread.lookup(*parts)
+    commit = spread.commands.commit
+    is_broken = True
+
+    def lose(transaction: bytes, identifiers: Any = ()) -> int:
+        if is_broken and transaction.startswith(other.encode()):
+            raise Unavailable("not now")
+        return commit(transaction, identifiers)
+
+    monkeypatch.setattr(spread.commands, "commit", lose)
+    with filled.begin() as session:
+        session.get_one(User, 1).name = "new"
+        session.get_one(Order, 1).total = 5
+    assert spread.lookup(*parts).why_private == "something is in flight"
+    assert spread.lookup(parts[0]).is_shared
+    is_broken = False
+    assert spread.delivery.flush(60)
+    after = spread.lookup(*parts)
+    assert after.is_shared
+    assert after.key != before.key
+
+
+def test_one_namespace_for_each_session(
+    engine: sa.Engine, client: redis.Redis, namespace: str, other: str
+) -> None:
+    """As for tenants."""
+    Base.metadata.create_all(engine)
+    tenants = [Alkey(client, name) for name in (namespace, other)]
+    watches = [Watch(client, name) for name in (namespace, other)]
+    for number, tenant in enumerate(tenants):
+        session = Session(engine)
+        tenant.bind(session)
+        with watches[0].changed("users#0 users#1") as first, watches[1].changed("users#0 users#1") as second:
+            session.add(User(id=number))
+            session.commit()
+        session.close()
+        assert (first, second) == ((set(), {"users#1"}) if number else ({"users#0"}, set()))
+
+
+# On a cluster
+
+
+def settled(alkey: Alkey, *parts: object) -> None:
+    wait_until("the namespaces' grace is over", lambda: alkey.lookup(*parts).is_shared)
+
+
+def test_each_namespace_is_on_a_node_of_its_own(cluster: Cluster, cluster_client: redis.RedisCluster) -> None:
+    ports = [cluster_client.get_node_from_key(name).port for name in NAMESPACES]
+    assert ports == [server.port for server in cluster.servers]
+
+
+def test_sessions_and_keys_on_a_cluster(
+    engine: sa.Engine, cluster: Cluster, cluster_client: redis.RedisCluster
+) -> None:
+    first, second, third = NAMESPACES
+    alkey = Alkey(cluster_client, first, namespaces={second: ["orders"], third: ["tags"]})
+    bound = bound_to(alkey, engine)
+    with bound.begin() as session:
+        session.add_all([User(id=1, orders=[Order(id=1)]), Tag(name="x")])
+    parts = alkey.row("users", 1), alkey.row("orders", 1), alkey.row("tags", "x")
+    settled(alkey, *parts)
+    writes: list[Callable[[Session], Any]] = [
+        lambda session: setattr(session.get_one(User, 1), "name", "new"),
+        lambda session: setattr(session.get_one(Order, 1), "total", 5),
+        lambda session: setattr(session.get_one(Tag, "x"), "note", "new"),
+        lambda session: session.execute(sa.update(Order).values(total=7)),
+    ]
+    for write in writes:
+        before = alkey.key(*parts)
+        assert alkey.key(*parts) == before
+        with bound.begin() as session:
+            write(session)
+        assert alkey.key(*parts) != before
+    before = alkey.key(*parts)
+    alkey.touch(*parts)
+    assert alkey.key(*parts) != before
+    assert alkey.key("a value") == alkey.key("a value")
+    calls = cluster.calls()
+    alkey.key(*parts)
+    later = cluster.calls()
+    # No node is asked where the keys of a command are.
+    assert {
+        name: count - calls.get(name, 0)
+        for name, count in later.items()
+        if name.startswith(("alkey.", "command")) and count != calls.get(name, 0)
+    } == {"alkey.lookup": 3}
+
+
+def test_a_node_that_is_away_holds_up_nothing_that_goes_to_others(sqlite_engine: sa.Engine) -> None:
+    cluster = Cluster()
+    try:
+        with cluster.client() as client:
+            first, second, _third = NAMESPACES
+            alkey = Alkey(client, first, namespaces={second: ["orders"]})
+            bound = bound_to(alkey, sqlite_engine)
+            with bound.begin() as session:
+                session.add(User(id=1, orders=[Order(id=1)]))
+            user, order = alkey.row("users", 1), alkey.row("orders", 1)
+            settled(alkey, user, order)
+            cluster.servers[1].kill()
+            before = alkey.lookup(user)
+            assert before.is_shared
+            assert alkey.lookup(user, order).why_private == "the server is unavailable"
+            for name in ("Ann", "Eve"):
+                with bound.begin() as session:
+                    session.get_one(User, 1).name = name
+                    session.get_one(Order, 1).total += 1
+                after = alkey.lookup(user)
+                assert after.is_shared
+                assert after.key != before.key
+                before = after
+            assert alkey.delivery.counts.waiting == 2
+            cluster.servers[1].start()
+            assert alkey.delivery.flush(60)
+            assert alkey.delivery.counts.delivered_late == 2
+            settled(alkey, user, order)
+    finally:
+        cluster.close()
+
+
+def test_two_of_one_cluster_without_being_told(cluster_client: redis.RedisCluster) -> None:
+    """Identifiers of another Alkey."""
+    one, other = Alkey(cluster_client, NAMESPACES[0]), Alkey(cluster_client, NAMESPACES[1])
+    parts = one.row("a", 1), other.row("a", 1)
+    settled(one, *parts)
+    before = one.key(*parts)
+    other.touch(parts[1])
+    assert one.key(*parts) != before
