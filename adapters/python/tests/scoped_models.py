@@ -45,3 +45,13 @@ class Driver(Worker):
     id: Mapped[int] = mapped_column(sa.ForeignKey("workers.id"), primary_key=True)
     car: Mapped[str | None]
     __mapper_args__ = {"polymorphic_identity": "driver"}
+
+
+class Place(Base):
+    """A key of two columns."""
+
+    __tablename__ = "places"
+    __alkey_scopes__ = ("zone",)
+    row: Mapped[int] = mapped_column(primary_key=True)
+    letter: Mapped[str] = mapped_column(primary_key=True)
+    zone: Mapped[int]

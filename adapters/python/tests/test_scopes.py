@@ -1,22 +1,18 @@
-"""Scopes: what they are named, which of them a write changes, and what can't be one."""
+"""Which scopes a write changes."""
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import given
-from hypothesis import strategies as st
-from sqlalchemy.orm import DeclarativeBase, Session, mapped_column, sessionmaker
+from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.orm.attributes import set_committed_value
 
-from alkey import Alkey, NoIdentifier, identifier
+from alkey import Alkey
 from alkey.sqlalchemy import scoped
-from scoped_models import Base, Customer, Driver, Sale, Worker
+from scoped_models import Base, Customer, Driver, Place, Sale, Worker
 from watch import Watch
 
 Sessions = sessionmaker[Session]
@@ -50,52 +46,6 @@ def changed_by(
 
 def statement(text: sa.Executable, *parameters: Any) -> Callable[[Session], Any]:
     return lambda session: session.execute(text, *parameters)
-
-
-def test_names(alkey: Alkey, namespace: str) -> None:
-    def name(**values: object) -> str:
-        return alkey.scope(Sale, **values).decode().removeprefix(f"{namespace}:")
-
-    assert name(customer_id=5) == name(customer_id="5") == "sales#customer=5"
-    assert name(customer_id=None) == "sales#customer=%0"
-    assert name(state=1, shop="a") == name(shop="a", state=1) == "sales#shop=a,state=1"
-    assert name(shop="a,state=1", state=2) == "sales#shop=a%2Cstate%3D1,state=2"
-    assert name(shop="1", state=1) == "sales#shop=%31,state=1"
-    assert name(shop="x" * 2000, state=1).startswith("sales#%h=")
-    assert alkey.scope(Driver, team=3).endswith(b":workers#team=3")
-
-
-PAIRS = st.lists(
-    st.tuples(st.text(min_size=1, max_size=4), st.none() | st.integers() | st.text(max_size=4)),
-    min_size=1,
-    max_size=3,
-    unique_by=lambda pair: pair[0],
-)
-
-
-@given(
-    PAIRS,
-    PAIRS,
-    st.lists(
-        st.none()
-        | st.integers()
-        | st.text()
-        | st.binary()
-        | st.uuids()
-        | st.datetimes()
-        | st.decimals(allow_nan=False),
-        min_size=1,
-        max_size=3,
-    ),
-)
-def test_names_never_collide(
-    one: list[tuple[str, Any]], other: list[tuple[str, Any]], key: list[Any]
-) -> None:
-    name = identifier.scope("alkey", "t", one)
-    assert (name == identifier.scope("alkey", "t", other)) == (dict(one) == dict(other))
-    assert name == identifier.scope("alkey", "t", one[::-1])
-    assert name != identifier.row("alkey", "t", key)
-    assert name != identifier.table("alkey", "t")
 
 
 def test_a_flush(sessions: Sessions, watch: Watch) -> None:
@@ -286,6 +236,28 @@ def test_joined_inheritance(sessions: Sessions, watch: Watch) -> None:
     assert changed(lambda session: session.add(Driver(id=7, team=2))) == {"workers#team=2"}
 
 
+def test_a_key_of_two_columns(sessions: Sessions, watch: Watch) -> None:
+    names = "places#zone=1 places#zone=2 places#zone=3 places#zone=4"
+
+    def changed(write: Callable[[Session], Any]) -> set[str]:
+        return changed_by(watch, sessions, write, names)
+
+    def add(session: Session) -> None:
+        session.add_all([Place(row=1, letter="a", zone=1), Place(row=1, letter="b", zone=2)])
+        session.add(Place(row=2, letter="a", zone=3))
+
+    def move(session: Session) -> None:
+        for letter in ("a", "b"):
+            session.get_one(Place, (1, letter)).zone = 4
+
+    def delete(session: Session) -> None:
+        session.delete(session.get_one(Place, (2, "a")))
+
+    assert changed(add) == {"places#zone=1", "places#zone=2", "places#zone=3"}
+    assert changed(move) == {"places#zone=1", "places#zone=2", "places#zone=4"}
+    assert changed(delete) == {"places#zone=3"}
+
+
 def test_in_autocommit_tables_change(sessions: Sessions, watch: Watch, engine: sa.Engine) -> None:
     if engine.dialect.name != "postgresql":
         pytest.skip("this engine begins by itself")
@@ -320,78 +292,3 @@ def test_a_list_is_cached_by_its_scope(sessions: Sessions, alkey: Alkey) -> None
     assert [total(1), total(2), loads] == [1, 0, [1, 2, 1]]
     alkey.touch(alkey.scope(Sale, customer_id=2))
     assert [total(1), total(2), loads] == [1, 0, [1, 2, 1, 2]]
-
-
-class Color(enum.Enum):
-    red = "r"
-
-
-def mapped(column: Any, *scopes: Any) -> Any:
-    class Alone(DeclarativeBase):
-        pass
-
-    return type(
-        "Thing",
-        (Alone,),
-        {
-            "__tablename__": "things",
-            "__alkey_scopes__": scopes,
-            "id": mapped_column(sa.Integer, primary_key=True),
-            "x": column,
-        },
-    )
-
-
-@pytest.mark.parametrize(
-    ("kind", "same", "wrong"),
-    [
-        (sa.Integer(), [5, "5", 5.0], [5.5, "x", object()]),
-        (sa.Text(), ["5"], [5, b"5"]),
-        (sa.Boolean(), [True, 1], [2, "true"]),
-        (sa.Uuid(), [UUID(int=1), str(UUID(int=1))], ["x", 1]),
-        (sa.Enum(Color), [Color.red, "red"], ["r", 1]),
-        (sa.Enum("a", "b"), ["a"], ["c", Color.red]),
-    ],
-)
-def test_values(alkey: Alkey, kind: Any, same: list[Any], wrong: list[Any]) -> None:
-    model = mapped(mapped_column(kind), "x")
-    assert len({alkey.scope(model, x=value) for value in same}) == 1
-    for value in wrong:
-        with pytest.raises(NoIdentifier, match="no scope of Thing has x="):
-            alkey.scope(model, x=value)
-
-
-@pytest.mark.parametrize(
-    "kind", [sa.Float(), sa.Numeric(), sa.DateTime(), sa.CHAR(3), sa.LargeBinary(), sa.JSON()]
-)
-def test_columns_that_can_t_be_of_a_scope(alkey: Alkey, kind: Any) -> None:
-    model = mapped(mapped_column(kind), "x")
-    with pytest.raises(NoIdentifier, match=r"a scope can't be made of the column things.x, which is of type"):
-        alkey.scope(model, x=1)
-    model.registry.dispose()
-
-
-def test_mistakes(alkey: Alkey) -> None:
-    def error(model: Any, **values: object) -> str:
-        with pytest.raises(NoIdentifier) as caught:
-            alkey.scope(model, **values)
-        if getattr(model, "__name__", "") == "Thing":
-            model.registry.dispose()
-        return str(caught.value)
-
-    expected = "expected one of those in its __alkey_scopes__: (customer_id), (shop, state)"
-    assert error(Sale, total=1) == f"Sale declares no scope of (total): {expected}"
-    assert error(Sale, no_such=1) == f"Sale declares no scope of (no_such): {expected}"
-    assert error(Sale, shop="a") == f"Sale declares no scope of (shop): {expected}"
-    assert error(Sale) == f"Sale declares no scope of (): {expected}"
-    assert error(Customer, id=1).endswith("__alkey_scopes__: none")
-    assert error(7, id=1) == "7 has no scopes: expected a mapped class"
-    column = mapped_column(sa.Integer)
-    assert (
-        error(mapped(column, "y"), y=1)
-        == "Thing.__alkey_scopes__ names 'y': expected attributes that are columns"
-    )
-    assert (
-        error(mapped(mapped_column(sa.Integer), ("x", "x")), x=1)
-        == "Thing.__alkey_scopes__ has ('x', 'x'): expected columns of one table, each once"
-    )

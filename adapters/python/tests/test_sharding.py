@@ -1,8 +1,7 @@
-"""Tables in several namespaces, on one server and on a cluster."""
+"""Tables in several namespaces, on one server."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,25 +11,11 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from alkey import Alkey, NoIdentifier, Unavailable
 from alkey.identifier import namespace_of
-from cluster import NAMESPACES, Cluster
-from harness import LEASE_MS_LONG, wait_until
+from harness import LEASE_MS_LONG
 from models import Base, Order, Tag, User, bound_to
 from watch import Watch
 
 Sessions = sessionmaker[Session]
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    running = Cluster()
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def cluster_client(cluster: Cluster) -> Iterator[redis.RedisCluster]:
-    with cluster.client() as client:
-        yield client
 
 
 @pytest.fixture
@@ -232,94 +217,3 @@ def test_one_namespace_for_each_session(
             session.commit()
         session.close()
         assert (first, second) == ((set(), {"users#1"}) if number else ({"users#0"}, set()))
-
-
-# On a cluster
-
-
-def settled(alkey: Alkey, *parts: object) -> None:
-    wait_until("the namespaces' grace is over", lambda: alkey.lookup(*parts).is_shared)
-
-
-def test_each_namespace_is_on_a_node_of_its_own(cluster: Cluster, cluster_client: redis.RedisCluster) -> None:
-    ports = [cluster_client.get_node_from_key(name).port for name in NAMESPACES]
-    assert ports == [server.port for server in cluster.servers]
-
-
-def test_sessions_and_keys_on_a_cluster(
-    engine: sa.Engine, cluster: Cluster, cluster_client: redis.RedisCluster
-) -> None:
-    first, second, third = NAMESPACES
-    alkey = Alkey(cluster_client, first, namespaces={second: ["orders"], third: ["tags"]})
-    bound = bound_to(alkey, engine)
-    with bound.begin() as session:
-        session.add_all([User(id=1, orders=[Order(id=1)]), Tag(name="x")])
-    parts = alkey.row("users", 1), alkey.row("orders", 1), alkey.row("tags", "x")
-    settled(alkey, *parts)
-    writes: list[Callable[[Session], Any]] = [
-        lambda session: setattr(session.get_one(User, 1), "name", "new"),
-        lambda session: setattr(session.get_one(Order, 1), "total", 5),
-        lambda session: setattr(session.get_one(Tag, "x"), "note", "new"),
-        lambda session: session.execute(sa.update(Order).values(total=7)),
-    ]
-    for write in writes:
-        before = alkey.key(*parts)
-        assert alkey.key(*parts) == before
-        with bound.begin() as session:
-            write(session)
-        assert alkey.key(*parts) != before
-    before = alkey.key(*parts)
-    alkey.touch(*parts)
-    assert alkey.key(*parts) != before
-    assert alkey.key("a value") == alkey.key("a value")
-    calls = cluster.calls()
-    alkey.key(*parts)
-    later = cluster.calls()
-    # No node is asked where the keys of a command are.
-    assert {
-        name: count - calls.get(name, 0)
-        for name, count in later.items()
-        if name.startswith(("alkey.", "command")) and count != calls.get(name, 0)
-    } == {"alkey.lookup": 3}
-
-
-def test_a_node_that_is_away_holds_up_nothing_that_goes_to_others(sqlite_engine: sa.Engine) -> None:
-    cluster = Cluster()
-    try:
-        with cluster.client() as client:
-            first, second, _third = NAMESPACES
-            alkey = Alkey(client, first, namespaces={second: ["orders"]})
-            bound = bound_to(alkey, sqlite_engine)
-            with bound.begin() as session:
-                session.add(User(id=1, orders=[Order(id=1)]))
-            user, order = alkey.row("users", 1), alkey.row("orders", 1)
-            settled(alkey, user, order)
-            cluster.servers[1].kill()
-            before = alkey.lookup(user)
-            assert before.is_shared
-            assert alkey.lookup(user, order).why_private == "the server is unavailable"
-            for name in ("Ann", "Eve"):
-                with bound.begin() as session:
-                    session.get_one(User, 1).name = name
-                    session.get_one(Order, 1).total += 1
-                after = alkey.lookup(user)
-                assert after.is_shared
-                assert after.key != before.key
-                before = after
-            assert alkey.delivery.counts.waiting == 2
-            cluster.servers[1].start()
-            assert alkey.delivery.flush(60)
-            assert alkey.delivery.counts.delivered_late == 2
-            settled(alkey, user, order)
-    finally:
-        cluster.close()
-
-
-def test_two_of_one_cluster_without_being_told(cluster_client: redis.RedisCluster) -> None:
-    """Identifiers of another Alkey."""
-    one, other = Alkey(cluster_client, NAMESPACES[0]), Alkey(cluster_client, NAMESPACES[1])
-    parts = one.row("a", 1), other.row("a", 1)
-    settled(one, *parts)
-    before = one.key(*parts)
-    other.touch(parts[1])
-    assert one.key(*parts) != before

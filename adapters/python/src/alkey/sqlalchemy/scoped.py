@@ -9,6 +9,7 @@ Knows no session and no server.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -69,15 +70,18 @@ class OldRows:
         keys = [key for key, _ in self.rows]
         asked = {name: options[name] for name in ("schema_translate_map",) if name in options}
         for start in range(0, len(keys), _ROWS_A_SELECT):
-            these = (
-                sa.and_(*(column == value for column, value in zip(key_columns, key, strict=True)))
-                for key in keys[start : start + _ROWS_A_SELECT]
-            )
+            these = _have(key_columns, keys[start : start + _ROWS_A_SELECT])
             # In the order of their keys, so that two who lock the same rows don't wait for each other.
-            select = sa.select(*key_columns, *columns).where(sa.or_(*these)).order_by(*key_columns)
+            select = sa.select(*key_columns, *columns).where(these).order_by(*key_columns)
             for row in connection.execute(select.with_for_update(key_share=True), execution_options=asked):
                 values = dict(zip((column.key for column in columns), row[len(key_columns) :], strict=True))
                 yield self.table.row(namespace, row[: len(key_columns)]), values
+
+
+def _have(columns: Sequence[Any], keys: Sequence[tuple[Any, ...]]) -> Any:
+    if len(columns) == 1:
+        return columns[0].in_([key[0] for key in keys])
+    return sa.or_(*(sa.and_(*map(operator.eq, columns, key)) for key in keys))
 
 
 def _begin(connection: Connection) -> None:
