@@ -200,17 +200,17 @@ def test_a_port_that_somebody_takes_is_not_used(pytester: pytest.Pytester) -> No
         import pytest
         from alkey import pytest_plugin
 
-        taken = socket.create_server(("127.0.0.1", 0))
-
         @pytest.fixture(autouse=True, scope="session")
-        def ports():
-            free, ports = pytest_plugin._free_port, [taken.getsockname()[1]]
-            with pytest.MonkeyPatch.context() as patched:
+        def taken():
+            free = pytest_plugin._free_port
+            with socket.create_server(("127.0.0.1", 0)) as server, pytest.MonkeyPatch.context() as patched:
+                port = server.getsockname()[1]
+                ports = [port]
                 patched.setattr(pytest_plugin, "_free_port", lambda: ports.pop() if ports else free())
-                yield
+                yield port
 
-        def test_it(ports, alkey_server):
-            assert alkey_server.port != taken.getsockname()[1]
+        def test_it(taken, alkey_server):
+            assert alkey_server.port != taken
     """)
     run(pytester).assert_outcomes(passed=1)
 
