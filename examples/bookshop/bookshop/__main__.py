@@ -30,7 +30,8 @@ def main() -> None:
     )
     options = parser.parse_args()
     # What is below is ended in order.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _frame: sys.exit(128 + number))
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bookshop-")))
         # PostgreSQL may run as another user, who has to come by.
@@ -42,7 +43,13 @@ def main() -> None:
         stack.callback(postgres.close)
         redis = Redis(directory / "redis", options.lease_ms, options.trust_restored)
         stack.callback(redis.kill)
-        server = create_server(make_app(postgres.url, redis), host="127.0.0.1", port=options.port, threads=8)
+        app = make_app(postgres.url, redis)
+        try:
+            server = create_server(app, host="127.0.0.1", port=options.port, threads=8)
+        except OSError as error:
+            raise RuntimeError(
+                f"port {options.port} can't be had, choose another by --port: {error}"
+            ) from error
         print(f"bookshop: open at http://127.0.0.1:{server.effective_port}/ (Ctrl-C closes it)", flush=True)
         server.run()
 

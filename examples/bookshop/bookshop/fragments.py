@@ -28,6 +28,11 @@ class Tally:
         self._lock = threading.Lock()
         self.asked = self.hits = self.stale = 0
 
+    @property
+    def percentage(self) -> int:
+        """Of hits."""
+        return 100 * self.hits // max(self.asked, 1)
+
     def count(self, got: Got) -> None:
         with self._lock:
             self.asked += 1

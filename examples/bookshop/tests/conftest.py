@@ -13,7 +13,7 @@ import pytest
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
 HERE = Path(__file__).parents[1]
-LEASE_MS = 2000
+LEASE_MS = 3000
 
 Start = Callable[..., str]
 

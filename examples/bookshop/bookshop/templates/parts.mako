@@ -51,8 +51,8 @@ ${which(number)}
 <p class="totals">
 <span><b id="hits">${sum(shown.strict.how == "hit" for shown in page.shown)} of ${len(page.shown)}</b> fragments of this page from the cache</span>
 <span><b id="statements">${statements.count}</b> statements sent to PostgreSQL for it</span>
-<span class="${'good' if library.strict_tally.stale == 0 else 'bad'}"><b id="stale">${library.strict_tally.stale}</b> stale fragments in ${library.strict_tally.hits} hits since the start</span>
-<span class="${'good' if library.relaxed_tally.stale == 0 else 'bad'}"><b id="relaxed-stale">${library.relaxed_tally.stale}</b> stale in ${library.relaxed_tally.hits} hits, had the keys been relaxed</span>
+<span class="${'good' if library.strict_tally.stale == 0 else 'bad'}"><b id="stale">${library.strict_tally.stale}</b> stale fragments since the start, in ${library.strict_tally.hits} hits (${library.strict_tally.percentage} %)</span>
+<span class="${'good' if library.relaxed_tally.stale == 0 else 'bad'}"><b id="relaxed-stale">${library.relaxed_tally.stale}</b> would be with relaxed keys, in ${library.relaxed_tally.hits} hits (${library.relaxed_tally.percentage} %)</span>
 </p>
 <div class="scrolls">
 <table>
