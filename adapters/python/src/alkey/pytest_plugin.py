@@ -22,6 +22,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -66,16 +67,9 @@ def alkey_server(
 ) -> Iterator[AlkeyServer]:
     """A redis-server with the module alkey, for the whole run: `.url`, `.clear()`, `.settle()`."""
     server, module = _server(pytestconfig), _module(pytestconfig)
-    try:
-        running = AlkeyServer(server, module, tmp_path_factory.mktemp("alkey"))
-    except NotStarted as error:
-        pytest.fail(str(error), pytrace=False)
+    running = AlkeyServer(server, module, tmp_path_factory.mktemp("alkey"))
     yield running
     running.close()
-
-
-class NotStarted(Exception):
-    """The server did not start. Says why."""
 
 
 class AlkeyServer:
@@ -91,9 +85,11 @@ class AlkeyServer:
                 break
             # Somebody else may have taken the port since it was free.
             if "Address already in use" not in self._log():
-                raise NotStarted(f"{server} with {module} did not start; it says:\n{self._log()[-2000:]}")
+                pytest.fail(
+                    f"{server} with {module} did not start; it says:\n{self._log()[-2000:]}", pytrace=False
+                )
         else:
-            raise NotStarted(f"{server} found its port taken {_TRIES} times")
+            pytest.fail(f"{server} found its port taken {_TRIES} times", pytrace=False)
         self._call("CONFIG", "SET", "alkey.lease-ms", _LEASE_MS)
         self._call("ALKEY.KEY", everything("alkey"))
 
@@ -153,7 +149,9 @@ class AlkeyServer:
         while self._process.poll() is None:
             if time.monotonic() > end_s:
                 self.close()
-                raise NotStarted(f"the server does not answer in {_DEADLINE_S} s; it says:\n{self._log()}")
+                pytest.fail(
+                    f"the server does not answer in {_DEADLINE_S} s; it says:\n{self._log()}", pytrace=False
+                )
             try:
                 found = client.execute_command("INFO", "server", "alkey")
             except Exception as error:
@@ -185,10 +183,9 @@ class AlkeyServer:
 def _module(config: pytest.Config) -> str:
     path = _asked(config, "module")
     if path is None:
-        try:
-            path = str(import_module("alkey_module").path())
-        except ModuleNotFoundError:
+        if find_spec("alkey_module") is None:
             pytest.fail(_MODULE_MISSING, pytrace=False)
+        path = str(import_module("alkey_module").path())
     if not Path(path).is_file():
         pytest.fail(f"{path} is no file. {_MODULE_MISSING}", pytrace=False)
     return str(Path(path).resolve())
