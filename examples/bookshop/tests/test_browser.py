@@ -31,7 +31,7 @@ class Visitor:
         self.browser.get(self.address + path)
 
     def text(self, selector: str) -> str:
-        return self.browser.find_element(By.CSS_SELECTOR, selector).text
+        return str(self.browser.find_element(By.CSS_SELECTOR, selector).text)
 
     def click(self, text: str) -> None:
         """Clicks, and waits until there is another page."""
