@@ -118,6 +118,11 @@ def test_clear_forgets_everything(
                 found = alkey.lookup(alkey.row("users", 1))
                 assert found.is_shared and found.key != key
             assert client.execute_command("ALKEY.PENDING") == []
+            # Of namespaces that are gone.
+            alkey.commands.record(f"{{alkey.namespace}}:tx:of a writer".encode(), [alkey.row("users", 1)])
+            client.flushall()
+            alkey_server.clear()
+            assert client.execute_command("ALKEY.PENDING") == []
     """)
     run(pytester).assert_outcomes(passed=1)
 

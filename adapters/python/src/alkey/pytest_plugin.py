@@ -37,6 +37,7 @@ from alkey.identifier import NAMESPACE, everything
 # writer could do with one that is over before it has the answer.
 _LEASE_MS_AT_START = 1
 _LEASE_MS = 5000
+_DATABASES = 16
 _DEADLINE_S = 30.0
 _TRIES = 5
 # Sessions that begin now share keys for seconds: what is compared with is their age and 0.1 % and 2 ms.
@@ -136,7 +137,16 @@ class AlkeyServer:
     def _start(self, server: str, module: str) -> None:
         self.port = _free_port()
         command = [server, "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.directory)]
-        command += ["--save", "", "--loadmodule", module, "lease-ms", str(_LEASE_MS_AT_START)]
+        command += [
+            "--databases",
+            str(_DATABASES),
+            "--save",
+            "",
+            "--loadmodule",
+            module,
+            "lease-ms",
+            str(_LEASE_MS_AT_START),
+        ]
         with (self.directory / "log").open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - the programs are those that the developer names
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -166,8 +176,11 @@ class AlkeyServer:
         return False
 
     def _databases(self) -> list[int]:
-        """The numbers of those that hold anything."""
-        return [int(name.removeprefix("db")) for name in self._call("INFO", "keyspace")]
+        """The numbers of those that may hold anything. What is in flight is in no key."""
+        found = self._call("INFO", "keyspace", "alkey")
+        if found["alkey_transactions_in_flight"] > 0:
+            return list(range(_DATABASES))
+        return [int(name.removeprefix("db")) for name in found if name.startswith("db")]
 
     def _call(self, *arguments: Any, database: int = 0) -> Any:
         if database not in self._clients:
