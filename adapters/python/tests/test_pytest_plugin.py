@@ -90,6 +90,29 @@ def test_one_server_for_a_run_whose_keys_are_shared_at_once(pytester: pytest.Pyt
     assert not Path("/proc", line.split()[-1]).exists()
 
 
+def test_a_session_shares_what_has_settled_before_it_began(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        import sqlalchemy as sa
+        from sqlalchemy.orm import sessionmaker
+        from alkey import Alkey
+        from models import Base, User
+
+        def test_it(alkey_server, tmp_path):
+            engine = sa.create_engine(f"sqlite:///{tmp_path}/db")
+            Base.metadata.create_all(engine)
+            alkey, sessions = Alkey(alkey_server.url, "alkey{one}"), sessionmaker(engine)
+            alkey.bind(sessions)
+            for number in range(20):
+                with sessions.begin() as session:
+                    session.add(User(id=number))
+                alkey_server.settle("alkey{one}")
+                with sessions() as session:
+                    found = alkey.lookup(session.get(User, number), session=session)
+                    assert found.is_shared, (number, found)
+    """)
+    run(pytester).assert_outcomes(passed=1)
+
+
 @pytest.mark.parametrize("client", ["redis", "valkey"])
 @pytest.mark.parametrize("database", [0, 3])
 def test_clear_forgets_everything(
