@@ -34,12 +34,15 @@ pub(crate) fn write<T>(call: &Call, name: &[u8], work: impl FnOnce(&mut Primary)
         let (Place { names, local, .. }, clock) = state.place(database, name);
         let mut key = OpenedKey::for_reading(call, &names.namespace);
         let moment = moment(clock, cluster);
-        let standing = Standing::of(key.value(name)?.map(|value| &value.namespace), local, &moment);
-        let is_new = standing == Standing::Missing;
-        // What is here and current was made or renewed by the node that owns the slot, and goes when the slot goes.
-        let may_be_moving = cluster && (is_new || standing == Standing::FromElsewhere);
-        if may_be_moving && !names.namespace.is_of_this_node() {
-            return Err(Error::NotHereYet(name.to_vec()));
+        let known = key.value(name)?.map(|value| &value.namespace);
+        let is_new = known.is_none();
+        if cluster {
+            // What is here and current was made or renewed by the node that owns the slot, and goes when the slot goes.
+            let standing = Standing::of(known, local, &moment);
+            let may_be_moving = matches!(standing, Standing::Missing | Standing::FromElsewhere);
+            if may_be_moving && !names.namespace.is_of_this_node() {
+                return Err(Error::NotHereYet(name.to_vec()));
+            }
         }
         if is_new {
             let namespace = create(fresh_epoch(), local, &moment);
