@@ -1,7 +1,8 @@
 //! Giving one stamp to many rows of a table: those of one bucket together.
 //!
 //! One by one, most rows of a large commit are cold, and a new bucket is moved some ten times until it is full. Bucket by
-//! bucket each is read once and moved at most once: a million rows take a third of the time, of which half is the sort.
+//! bucket each is read once and moved at most once: the commit of a million rows takes half the time if they are known, a
+//! third if they are new, and a third of what it takes is the sort.
 
 use super::{BUCKET_ROWS_MEAN, Bucket, Row, Rows, capacity_for};
 use crate::protocol::epoch::Fingerprint;
