@@ -3,11 +3,12 @@
     add, enter, release, roll_back_to    while it runs
     record()                             before the database's PREPARE, if it has two phases
     decide()                             when nothing but the database's COMMIT is left to do
-    committed() or rolled_back()         when the database has decided; what is not known is committed
+    committed() or rolled_back()         when the database has decided
     abandoned()                          when it may decide yet, and nobody will learn what
 
 Knows no ORM: whoever listens to one drives this. Invariants: once `record` has succeeded, `committed` or `rolled_back`
-ends the flight, however they are called and whatever the server does; and neither ever raises what the server did.
+ends the flight, however they are called and whatever the server does, and after `abandoned` its lease does; and none of
+them ever raises what the server did.
 """
 
 from __future__ import annotations
@@ -183,7 +184,7 @@ class Transaction:
             self._commands.discard(self._transaction_name())
 
     def committed(self) -> None:
-        """The database has committed, or nobody knows. Never raises an Exception."""
+        """The database has committed, or has answered so that nobody knows. Never raises an Exception."""
         identifiers = self.identifiers
         if identifiers is not self._sent:
             identifiers |= self._sent
