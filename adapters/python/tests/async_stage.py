@@ -60,13 +60,7 @@ class AsyncStage:
 
     async def go_on(self, hits: int = 200, commits: int = 20) -> None:
         """Until there were so many more."""
-        hits_before, commits_before = self.tally.hits, self.tally.commits
-
-        def is_enough() -> bool:
-            assert not self.tally.failures, self.tally.failures
-            return self.tally.hits >= hits_before + hits and self.tally.commits >= commits_before + commits
-
-        await eventually(f"there are {hits} more hits and {commits} more commits: {self.tally}", is_enough)
+        await eventually(*self.tally.more(hits, commits))
 
     async def _run(self, act: Actor, dice: random.Random) -> None:
         try:
@@ -108,10 +102,7 @@ class AsyncStage:
                 if loads:
                     self.tally.count(reads=1)
                     continue
-                self.tally.count(reads=1, hits=1)
-                # One was added, since a dict's None is a miss and 0 would be no less a number.
-                if not floor <= value - 1 <= await committed(number):
-                    self.tally.stale.append(f"row {number} is {floor}, and the cache gave {value - 1}")
+                self.tally.hit(number, floor, value, await committed(number))
 
     async def _write(self, dice: random.Random) -> None:
         """Each write is a task, so that it can be cancelled."""

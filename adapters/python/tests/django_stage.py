@@ -12,10 +12,9 @@ import os
 import random
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -29,56 +28,28 @@ import django_site
 from alkey import Unavailable
 from alkey.django import cached, row
 from alkey.django.alkeys import default
-from harness import wait_until
 from library.models import Book
-from stage import ROWS, Tally
+from stage import ROWS, Actor, Tally, Threads
 
 
-class DjangoStage:
-    """Who acts, until `act` is left. Readers use the alias "default", writers the one that they are given."""
+class DjangoStage(Threads):
+    """Readers and writers of Django. Readers use the alias "default", writers the one that they are given."""
+
+    HITS = 100
 
     def __init__(self, truth: Callable[[], psycopg.Connection[Any]], seed: int) -> None:
+        super().__init__(seed)
         self._truth = truth
-        self.cache: dict[str, int] = {}
-        self.tally = Tally()
-        self.end = threading.Event()
-        self.seed = seed
         Book.objects.bulk_create([Book(id=number) for number in range(1, ROWS + 1)])
 
-    @contextmanager
-    def act(self, readers: int = 3, writers: int = 2, alias: str = "default") -> Iterator[Tally]:
-        actors = [self._read] * readers + [partial(self._write, alias)] * writers
-        threads = [
-            threading.Thread(target=self._run, args=(act, random.Random(f"{self.seed} {number}")))
-            for number, act in enumerate(actors)
-        ]
-        for thread in threads:
-            thread.start()
+    def act(
+        self, readers: int = 3, writers: int = 2, alias: str = "default"
+    ) -> AbstractContextManager[Tally]:
+        return self.acting([self._read] * readers + [partial(self._write, alias)] * writers)
+
+    def _run(self, act: Actor, dice: random.Random) -> None:
         try:
-            yield self.tally
-        finally:
-            self.end.set()
-            for thread in threads:
-                thread.join()
-            print(f"seed {self.seed}: {self.tally}")
-        assert self.tally.failures == []
-        assert self.tally.stale[:5] == []
-
-    def go_on(self, hits: int = 100, commits: int = 20) -> None:
-        """Until there were so many more."""
-        hits_before, commits_before = self.tally.hits, self.tally.commits
-
-        def is_enough() -> bool:
-            assert not self.tally.failures, self.tally.failures
-            return self.tally.hits >= hits_before + hits and self.tally.commits >= commits_before + commits
-
-        wait_until(f"there are {hits} more hits and {commits} more commits: {self.tally}", is_enough)
-
-    def _run(self, act: Callable[[random.Random], None], dice: random.Random) -> None:
-        try:
-            act(dice)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the test fails by it
-            self.tally.failures.append(error)
+            super()._run(act, dice)
         finally:
             connections.close_all()
 
@@ -100,9 +71,7 @@ class DjangoStage:
                 if loads:
                     self.tally.count(reads=1)
                     continue
-                self.tally.count(reads=1, hits=1)
-                if not floor <= value - 1 <= committed(number):
-                    self.tally.stale.append(f"row {number} is {floor}, and the cache gave {value - 1}")
+                self.tally.hit(number, floor, value, committed(number))
 
     def _part(
         self, dice: random.Random, number: int, loads: list[int], is_followed: bool

@@ -8,9 +8,10 @@ verdict depends on no clock. A value that came from the database itself is not j
 from __future__ import annotations
 
 import random
+import shutil
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any
 
@@ -19,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from alkey import Alkey, Unavailable
-from harness import wait_until
+from harness import RedisServer, wait_until
 from models import Base, User
 
 ROWS = 8
@@ -39,6 +40,23 @@ class Tally:
             for name, number in numbers.items():
                 setattr(self, name, getattr(self, name) + number)
 
+    def hit(self, number: int, least: int, value: int, most: int) -> None:
+        """The cache gave this for a row whose number was `least` before the look-up, and is `most` now. One was added,
+        since a dict's None is a miss and 0 would be no less a number."""
+        self.count(reads=1, hits=1)
+        if not least <= value - 1 <= most:
+            self.stale.append(f"row {number} is {least}, and the cache gave {value - 1}")
+
+    def more(self, hits: int, commits: int) -> tuple[str, Callable[[], bool]]:
+        """To be waited for: so many more than there are now."""
+        hits, commits = hits + self.hits, commits + self.commits
+
+        def are_there() -> bool:
+            assert not self.failures, self.failures
+            return self.hits >= hits and self.commits >= commits
+
+        return f"there are {hits} hits and {commits} commits: {self}", are_there
+
     def __str__(self) -> str:
         share = 100 * self.hits // max(self.reads, 1)
         return (
@@ -48,29 +66,26 @@ class Tally:
         )
 
 
-class Stage:
-    """Who acts, until `act` is left."""
+Actor = Callable[[random.Random], None]
 
-    def __init__(self, engine: sa.Engine, make_alkey: Callable[..., Alkey], seed: int) -> None:
-        self.engine = engine
-        self.make_alkey = make_alkey
+
+class Threads:
+    """Who acts, each in a thread, until `acting` is left."""
+
+    # So many hits show that the cache is used again.
+    HITS = 200
+
+    def __init__(self, seed: int) -> None:
         self.cache: dict[str, int] = {}
         self.tally = Tally()
         self.end = threading.Event()
         self.seed = seed
-        Base.metadata.create_all(engine)
-        with Session(engine) as session:
-            session.add_all([User(id=number) for number in range(ROWS)])
-            session.commit()
 
     @contextmanager
-    def act(self, readers: int = 3, writers: int = 2, **writer_options: Any) -> Iterator[Tally]:
-        actors: list[tuple[Callable[..., None], dict[str, Any]]] = []
-        actors += [(self._read, {})] * readers
-        actors += [(self._write, writer_options)] * writers
+    def acting(self, actors: Sequence[Actor]) -> Iterator[Tally]:
         threads = [
-            threading.Thread(target=self._run, args=(act, random.Random(f"{self.seed} {number}"), options))
-            for number, (act, options) in enumerate(actors)
+            threading.Thread(target=self._run, args=(act, random.Random(f"{self.seed} {number}")))
+            for number, act in enumerate(actors)
         ]
         for thread in threads:
             thread.start()
@@ -84,21 +99,53 @@ class Stage:
         assert self.tally.failures == []
         assert self.tally.stale[:5] == []
 
-    def go_on(self, hits: int = 200, commits: int = 20) -> None:
-        """Until there were so many more."""
-        hits_before, commits_before = self.tally.hits, self.tally.commits
-
-        def is_enough() -> bool:
-            assert not self.tally.failures, self.tally.failures
-            return self.tally.hits >= hits_before + hits and self.tally.commits >= commits_before + commits
-
-        wait_until(f"there are {hits} more hits and {commits} more commits: {self.tally}", is_enough)
-
-    def _run(self, act: Callable[..., None], dice: random.Random, options: dict[str, Any]) -> None:
+    def _run(self, act: Actor, dice: random.Random) -> None:
         try:
-            act(dice, **options)
+            act(dice)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the test fails by it
             self.tally.failures.append(error)
+
+    def go_on(self, hits: int | None = None, commits: int = 20) -> None:
+        """Until there were so many more."""
+        wait_until(*self.tally.more(self.HITS if hits is None else hits, commits))
+
+    def go_on_until_refused(self, more: int = 1) -> None:
+        wanted = self.tally.refused + more
+        wait_until(
+            f"{more} more writes are refused",
+            lambda: self.tally.refused >= wanted or bool(self.tally.failures),
+        )
+
+    def set_back(self, redis_server: RedisServer, times: int) -> None:
+        """Restarts Redis from a dump that is older than what has been committed."""
+        directory = redis_server.directory
+        self.go_on()
+        with redis_server.client() as client:
+            client.save()
+        shutil.copy(directory / "dump.rdb", directory / "old.rdb")
+        for _ in range(times):
+            self.go_on()
+            redis_server.kill()
+            self.go_on_until_refused()
+            shutil.copy(directory / "old.rdb", directory / "dump.rdb")
+            redis_server.start()
+        self.go_on()
+
+
+class Stage(Threads):
+    """Readers and writers of SQLAlchemy."""
+
+    def __init__(self, engine: sa.Engine, make_alkey: Callable[..., Alkey], seed: int) -> None:
+        super().__init__(seed)
+        self.engine = engine
+        self.make_alkey = make_alkey
+        Base.metadata.create_all(engine)
+        with Session(engine) as session:
+            session.add_all([User(id=number) for number in range(ROWS)])
+            session.commit()
+
+    def act(self, readers: int = 3, writers: int = 2, **writer_options: Any) -> AbstractContextManager[Tally]:
+        return self.acting([self._read] * readers + [partial(self._write, **writer_options)] * writers)
 
     def _read(self, dice: random.Random) -> None:
         alkey = self.make_alkey()
@@ -132,10 +179,7 @@ class Stage:
                 if loads:
                     self.tally.count(reads=1)
                     continue
-                self.tally.count(reads=1, hits=1)
-                # One was added, since a dict's None is a miss and 0 would be no less a number.
-                if not floor <= value - 1 <= committed(number):
-                    self.tally.stale.append(f"row {number} is {floor}, and the cache gave {value - 1}")
+                self.tally.hit(number, floor, value, committed(number))
 
     def _write(
         self, dice: random.Random, engine: sa.Engine | None = None, alkey: Alkey | None = None

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,7 @@ from django_site import postgres_options, use
 from django_stage import DjangoStage
 from harness import Postgres, RedisServer, wait_until
 from spy import spy
-from test_faults import UNFROZEN, LosesAnswers, is_refused, lines
+from test_faults import UNFROZEN, LosesAnswers, lines
 
 pytest_plugins = ["django_fixtures"]
 
@@ -87,18 +85,8 @@ def test_writers_die_between_the_two_commits(
 
 
 def test_redis_restarts_from_an_old_dump(stage: DjangoStage, redis_server: RedisServer) -> None:
-    directory = redis_server.directory
-    with stage.act() as tally:
-        stage.go_on()
-        with redis_server.client() as client:
-            client.save()
-        shutil.copy(directory / "dump.rdb", directory / "old.rdb")
-        stage.go_on()
-        redis_server.kill()
-        wait_until("a write is refused", partial(is_refused, tally, tally.refused + 1))
-        shutil.copy(directory / "old.rdb", directory / "dump.rdb")
-        redis_server.start()
-        stage.go_on()
+    with stage.act():
+        stage.set_back(redis_server, times=1)
 
 
 def test_the_answer_to_commit_is_lost(
@@ -125,11 +113,10 @@ def test_redis_is_out_of_reach(
 ) -> None:
     """Of the writers and of the readers, who are in one process."""
     cut_off = spy(redis_server.port, socket_timeout=10)
-    with override_settings(ALKEY={**alkey_settings, "CLIENT": cut_off}), stage.act() as tally:
+    with override_settings(ALKEY={**alkey_settings, "CLIENT": cut_off}), stage.act():
         for _ in range(2):
             stage.go_on()
-            wanted = tally.refused + 5
             cut_off.is_cut_off = True
-            wait_until("five writes are refused", partial(is_refused, tally, wanted))
+            stage.go_on_until_refused(5)
             cut_off.is_cut_off = False
         stage.go_on()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import socket
 import subprocess
@@ -12,7 +11,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,7 +19,7 @@ import sqlalchemy as sa
 from alkey import Alkey
 from harness import RedisServer, wait_until
 from spy import Spy, spy
-from stage import Stage, Tally
+from stage import Stage
 
 LEASE_MS = 2000
 # A writer that is frozen before it says COMMIT is ended by the database, before its lease is over.
@@ -83,10 +81,6 @@ def lines(process: subprocess.Popen[str], wanted: str, count: int) -> None:
     pytest.fail(f"the writer ended before it had {wanted} {count} more times")
 
 
-def is_refused(tally: Tally, wanted: int) -> bool:
-    return tally.refused >= wanted or bool(tally.failures)
-
-
 def test_nothing_but_readers_and_writers(stage: Stage) -> None:
     with stage.act() as tally:
         stage.go_on(hits=1000, commits=50)
@@ -100,19 +94,8 @@ def test_writers_die_between_the_two_commits(stage: Stage, redis_server: RedisSe
 
 
 def test_redis_restarts_from_an_old_dump(stage: Stage, redis_server: RedisServer) -> None:
-    directory = redis_server.directory
-    with stage.act() as tally:
-        stage.go_on()
-        with redis_server.client() as client:
-            client.save()
-        shutil.copy(directory / "dump.rdb", directory / "old.rdb")
-        for _ in range(3):
-            stage.go_on()
-            redis_server.kill()
-            wait_until("a write is refused", partial(is_refused, tally, tally.refused + 1))
-            shutil.copy(directory / "old.rdb", directory / "dump.rdb")
-            redis_server.start()
-        stage.go_on()
+    with stage.act():
+        stage.set_back(redis_server, times=3)
 
 
 class LosesAnswers:
@@ -179,12 +162,11 @@ def cut_off(redis_server: RedisServer) -> Spy:
 
 
 def test_redis_is_out_of_a_writer_s_reach_who_refuses(stage: Stage, cut_off: Spy) -> None:
-    with stage.act(writers=1, alkey=Alkey(cut_off, unavailable="raise")) as tally:
+    with stage.act(writers=1, alkey=Alkey(cut_off, unavailable="raise")):
         for _ in range(3):
             stage.go_on()
-            wanted = tally.refused + 5
             cut_off.is_cut_off = True
-            wait_until("five writes are refused", partial(is_refused, tally, wanted))
+            stage.go_on_until_refused(5)
             cut_off.is_cut_off = False
         stage.go_on()
 
