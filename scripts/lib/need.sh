@@ -85,32 +85,69 @@ need_valgrind() {
         die "valgrind is missing: install it and run this again"
 }
 
+# make_module PROFILE: builds the debug or the release module. Sets and exports ALKEY_MODULE, its path.
+make_module() {
+    need_build_tools
+    if [[ $1 == release ]]; then
+        say "building the release module (a few minutes the first time, seconds after that) ..."
+        cargo build --release --locked
+    else
+        say "building the module ..."
+        cargo build --locked
+    fi
+    ALKEY_MODULE=$(realpath "${CARGO_TARGET_DIR:-target}/$1/libalkey.so")
+    export ALKEY_MODULE
+}
+
 # need_python SQLALCHEMY [VERSION]: sets `python` to that of a virtual environment in target/, with what the Python
 # adapter's tests and checks need and that release of SQLAlchemy, as in 2.0. It is made with the Python of that version,
-# as in 3.12, which find_python has found; by default with the one that ALKEY_PYTHON names, or python3.
+# as in 3.12, which find_python has found, or with that of default_python.
 need_python() {
-    local system=${ALKEY_PYTHON:-python3} directory=$PWD/target/python/sqlalchemy-$1${2:+-python-$2}
-    if [[ -n ${2:-} ]]; then
+    local system groups=(--group adapters/python/pyproject.toml:dev)
+    if [[ -z ${2:-} ]]; then
+        system=$(default_python)
+    else
         system=$(find_python "$2") || die "there is no Python $2"
-    elif ! makes_environments "$system"; then
+    fi
+    if [[ $1 == 2.1 ]]; then groups+=(--group adapters/python/pyproject.toml:clients-in-c); fi
+    need_environment "sqlalchemy-$1${2:+-python-$2}" "$system" adapters/python/pyproject.toml -- \
+        "${groups[@]}" "SQLAlchemy~=$1.0"
+}
+
+# need_environment NAME SYSTEM FILE... -- ARGUMENT...: sets `python` to that of the virtual environment NAME in target/,
+# made with the Python SYSTEM and what these arguments of pip install; anew if one of the files has changed.
+need_environment() {
+    local directory=$PWD/target/python/$1 system=$2 files=()
+    shift 2
+    while [[ $1 != -- ]]; do
+        files+=("$1")
+        shift
+    done
+    shift
+    python=$directory/bin/python
+    if cat "${files[@]}" | cmp -s - "$directory/made-for.toml"; then return; fi
+    say "bringing what is needed for Python (target/python/${directory##*/}) ..."
+    rm -rf "$directory"
+    "$system" -m venv "$directory"
+    local pip=("$python" -m pip install --quiet --disable-pip-version-check --retries 3)
+    # Older ones know no dependency groups.
+    "${pip[@]}" --upgrade "pip>=25.1"
+    "${pip[@]}" "$@"
+    cat "${files[@]}" >"$directory/made-for.toml"
+}
+
+# default_python: prints the Python to make environments with: the one that ALKEY_PYTHON names, or python3, which is
+# brought if it is missing.
+default_python() {
+    local system=${ALKEY_PYTHON:-python3}
+    if ! makes_environments "$system"; then
         if [[ -z ${ALKEY_PYTHON:-} ]]; then install_packages python3 python3-venv || true; fi
         hash -r
         makes_environments "$system" ||
             die "$system is no Python 3.10 or newer with its module venv: install one (Debian: python3 and python3-venv)," \
                 "or set ALKEY_PYTHON to its path, and run this again"
     fi
-    python=$directory/bin/python
-    if cmp -s adapters/python/pyproject.toml "$directory/made-for.toml"; then return; fi
-    say "bringing what the Python adapter is tested with ..."
-    rm -rf "$directory"
-    "$system" -m venv "$directory"
-    local pip=("$python" -m pip install --quiet --disable-pip-version-check --retries 3)
-    # Older ones know no dependency groups.
-    "${pip[@]}" --upgrade "pip>=25.1"
-    local groups=(--group adapters/python/pyproject.toml:dev)
-    if [[ $1 == 2.1 ]]; then groups+=(--group adapters/python/pyproject.toml:clients-in-c); fi
-    "${pip[@]}" "${groups[@]}" "SQLAlchemy~=$1.0"
-    cp adapters/python/pyproject.toml "$directory/made-for.toml"
+    echo "$system"
 }
 
 # find_python VERSION: prints the path of a Python of this version, as in 3.12: one on PATH, or one that pyenv has.
