@@ -310,7 +310,6 @@ pub(crate) enum Reading<'n> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RowReading<'n> {
     table: &'n Table,
-    fingerprint: Fingerprint,
     pub(crate) search: Search<'n>,
 }
 
@@ -338,8 +337,8 @@ impl<'n> Reader<'n> {
             (_, None) => Reading::Version(sweep),
             (Target::Table { .. }, Some(table)) => Reading::Version(table.any().max(sweep)),
             (Target::Row { row, .. }, Some(table)) => {
-                let fingerprint = self.namespace.fingerprints.of(row);
-                Reading::Row(RowReading { table, fingerprint, search: table.rows.search(fingerprint) })
+                let search = table.rows.search(self.namespace.fingerprints.of(row));
+                Reading::Row(RowReading { table, search })
             }
         }
     }
@@ -347,7 +346,7 @@ impl<'n> Reader<'n> {
     /// The version of a row, given what its search guessed.
     #[inline]
     pub(crate) fn end(&self, row: RowReading, guessed: Option<Row>) -> Stamp {
-        row.table.row_version(row.fingerprint, row.search.end(guessed)).max(self.namespace.sweep)
+        row.table.row_version(row.search.fingerprint, row.search.end(guessed)).max(self.namespace.sweep)
     }
 }
 

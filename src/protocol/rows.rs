@@ -212,7 +212,7 @@ pub(crate) const ROWS_AT_ONCE: usize = 16;
 pub(crate) struct Search<'r> {
     bucket: &'r [Row],
     guess: usize,
-    fingerprint: Fingerprint,
+    pub(super) fingerprint: Fingerprint,
 }
 
 impl Search<'_> {
