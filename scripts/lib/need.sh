@@ -117,15 +117,15 @@ need_python() {
 # need_environment NAME SYSTEM FILE... -- ARGUMENT...: sets `python` to that of the virtual environment NAME in target/,
 # made with the Python SYSTEM and what these arguments of pip install; anew if one of the files has changed.
 need_environment() {
-    local directory=$PWD/target/python/$1 system=$2 files=()
+    local directory=$PWD/target/python/$1 system=$2 made_for=()
     shift 2
     while [[ $1 != -- ]]; do
-        files+=("$1")
+        made_for+=("$1")
         shift
     done
     shift
     python=$directory/bin/python
-    if cat "${files[@]}" | cmp -s - "$directory/made-for.toml"; then return; fi
+    if cat "${made_for[@]}" | cmp -s - "$directory/made-for.toml"; then return; fi
     say "bringing what is needed for Python (target/python/${directory##*/}) ..."
     rm -rf "$directory"
     "$system" -m venv "$directory"
@@ -133,7 +133,7 @@ need_environment() {
     # Older ones know no dependency groups.
     "${pip[@]}" --upgrade "pip>=25.1"
     "${pip[@]}" "$@"
-    cat "${files[@]}" >"$directory/made-for.toml"
+    cat "${made_for[@]}" >"$directory/made-for.toml"
 }
 
 # default_python: prints the Python to make environments with: the one that ALKEY_PYTHON names, or python3, which is
