@@ -6,11 +6,14 @@ from collections.abc import Callable
 from uuid import UUID
 
 import pytest
+from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.models import F
+from django.test import override_settings
 
 import django_site  # noqa: F401 - it configures Django
+from alkey import texts
 from library.models import Author, Book, Loan, Place, Publisher, Restaurant, Review, Shelf, Tag, Ticket
 from watch import Watch
 
@@ -86,6 +89,11 @@ def no_change() -> None:
     list(Book.objects.select_related("author").prefetch_related("tags"))
     Book.objects.filter(pk=77).explain()
     raw("SELECT title FROM library_book WHERE title = 'x; DELETE' -- UPDATE")
+
+
+def make_and_drop_an_index() -> None:
+    raw("CREATE INDEX made ON library_shelf (room)")
+    raw("DROP INDEX made")
 
 
 BOOK_1 = "book#1 author#1 publisher#1"
@@ -202,11 +210,27 @@ WRITES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: raw('UPDATE "library_shelf" SET "room" = 1 WHERE code = %s', "a"),
         "shelf#a shelf#b",
     ),
-    "raw, of no model": (lambda: raw("DELETE FROM no_model"), ""),
-    "raw, several tables": (
-        lambda: raw("WITH x AS (SELECT 1) UPDATE library_shelf SET room = 1"),
-        EVERYTHING,
+    "raw, with the database's cascades": (
+        lambda: raw("DELETE FROM library_restaurant WHERE stars > %s", 9),
+        "restaurant#1 restaurant#2",
     ),
+    "raw, what others point at": (
+        lambda: raw("UPDATE LIBRARY_PLACE SET name = %s WHERE name LIKE 'a%%'", "a;b"),
+        "place#1 place#2 restaurant#1 restaurant#2",
+    ),
+    "raw, inserted": (lambda: raw("INSERT INTO library_place (name) VALUES ('P')"), "place#1 place#2"),
+    "raw, behind a comment": (
+        lambda: raw("/* SELECT */ -- SELECT\n DELETE FROM library_ticket"),
+        f"ticket#{TICKET}",
+    ),
+    "raw, a CTE": (
+        lambda: raw("WITH x AS (SELECT 1) UPDATE library_shelf SET room = 1"),
+        "shelf#a shelf#b",
+    ),
+    "raw, of no model": (lambda: raw("DELETE FROM no_model"), EVERYTHING),
+    "raw, a table that is made": (lambda: raw("CREATE TEMP TABLE made AS SELECT 1 AS one"), ""),
+    "raw, an index": (make_and_drop_an_index, ""),
+    "raw, unclear": (lambda: raw("DROP VIEW IF EXISTS no_view"), EVERYTHING),
     "flush": (lambda: call_command("flush", interactive=False, verbosity=0), EVERYTHING),
 }
 
@@ -226,3 +250,30 @@ def test_a_write(name: str, is_atomic: bool, watch: Watch, library: str) -> None
         else:
             write()
     assert {each.removeprefix("library_") for each in changed} == set(expected.split())
+
+
+def test_a_cache_in_the_database(watch: Watch) -> None:
+    """Who stores a value changes no key."""
+    in_database = {
+        "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cached"}
+    }
+    with override_settings(CACHES=in_database):
+        call_command("createcachetable", verbosity=0)
+        with watch.changed(NAMES) as changed:
+            for value in (1, 2):
+                cache.set("key", value)
+            cache.delete("key")
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE cached")
+    assert changed == set()
+
+
+def test_without_a_parser_text_changes_everything(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(texts, "is_available", lambda: False)
+    fill()
+    with watch.changed(NAMES) as changed:
+        raw("UPDATE library_ticket SET seat = 1")
+    assert changed == set(NAMES.split())
+    with watch.changed(NAMES) as changed:
+        raw("SELECT * FROM library_ticket")
+    assert changed == set()

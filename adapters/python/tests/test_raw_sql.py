@@ -9,9 +9,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, registry, sessionmaker
 
-from alkey import Alkey, sql
+from alkey import Alkey, sql, texts
 from alkey.sql import TEXT_CHARS_MAX, tables_written
-from alkey.sqlalchemy import texts
 from models import Child, Grandchild, Order, Parent, Tag, User
 from watch import Watch
 
@@ -53,7 +52,8 @@ def shown(dialect: str, text: str) -> set[str]:
         ("EXPLAIN SELECT 1; DELETE FROM t", "t:delete"),
         ("DROP TABLE IF EXISTS t, s.u CASCADE", "t:any s.u:any"),
         ("ALTER TABLE t RENAME TO u", "t:any u:any"),
-        ("ALTER TABLE t ADD COLUMN a int DEFAULT 1", "t:any"),
+        ("ALTER TABLE t ADD COLUMN a int DEFAULT 1, DROP COLUMN b CASCADE", "t:any"),
+        ("CREATE UNIQUE INDEX CONCURRENTLY i ON t (a text_pattern_ops); DROP INDEX j", ""),
         ("SET LOCAL x = 1; UPDATE t SET a = $$; DELETE FROM u$$", "t:update"),
         (r"UPDATE t SET a = '\'; DELETE FROM u; --'", "t:update u:delete"),
         ("UPDATE t SET a = E'\\'; DELETE FROM u; --'", "t:update"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from alkey.sqlalchemy import identifiers_of
-from alkey.sqlalchemy.texts import text_writes
+from alkey.texts import text_writes
 from models import Engineer, Person, Seat, User
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, sessionmaker
 
-from alkey.sqlalchemy import texts
+from alkey import texts
 from models import Base, Child, Document, Engineer, Order, Parent, Seat, Tag, User, tags_of_users
 from watch import Watch
 

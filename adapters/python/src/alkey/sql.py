@@ -152,8 +152,8 @@ def _of_command(dialect: str, verb: str, rest: str) -> Iterator[Written]:
 def _of_node(dialect: str, node: Any) -> Iterator[Written]:
     from sqlglot import exp
 
-    if isinstance(node.parent, exp.When):
-        # What MERGE does to its table.
+    if isinstance(node.parent, exp.When | exp.Alter):
+        # What MERGE does to its table, and ALTER to a part of it.
         return
     if isinstance(node, exp.Insert):
         yield _table(node.this, _action_of_insert(node))
@@ -176,13 +176,12 @@ def _of_node(dialect: str, node: Any) -> Iterator[Written]:
     elif isinstance(node, exp.Into):
         yield _table(node.this, "create")
     elif isinstance(node, exp.Create):
-        _of_kind(node, "TABLE")
-        yield _table(node.this, "any" if node.args.get("replace") else "create")
+        if _is_of_table(node):
+            yield _table(node.this, "any" if node.args.get("replace") else "create")
     elif isinstance(node, exp.Drop):
-        _of_kind(node, "TABLE")
-        yield from (_table(each, "any") for each in node.args.get("tables") or [node.this])
-    elif isinstance(node, exp.Alter):
-        _of_kind(node, "TABLE")
+        if _is_of_table(node):
+            yield from (_table(each, "any") for each in node.args.get("tables") or [node.this])
+    elif isinstance(node, exp.Alter) and _is_of_table(node):
         yield from _all_tables(node, "any")
 
 
@@ -192,9 +191,12 @@ def _action_of_insert(node: Any) -> Action:
     return "update" if node.args.get("conflict") else "insert"
 
 
-def _of_kind(node: Any, kind: str) -> None:
-    if str(node.args.get("kind")).upper() != kind:
-        raise Unclear(f"what {node.key} of a {str(node.args.get('kind')).lower()} changes can't be told")
+def _is_of_table(node: Any) -> bool:
+    """Otherwise of an index, which has no rows of its own."""
+    kind = str(node.args.get("kind")).upper()
+    if kind not in ("TABLE", "INDEX"):
+        raise Unclear(f"what {node.key} of a {kind.lower()} changes can't be told")
+    return kind == "TABLE"
 
 
 def _all_tables(statement: Any, action: Action) -> Iterator[Written]:

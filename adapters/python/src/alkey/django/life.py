@@ -18,10 +18,9 @@ from django.db.utils import DataError, IntegrityError, NotSupportedError, Progra
 from alkey.age import now_ns
 from alkey.django.alkeys import alkey_of
 from alkey.django.drivers import is_in_transaction, is_open
-from alkey.django.tables import written_by_text
 from alkey.django.text import Kind, Text, judged, text_of
+from alkey.django.written import changed_by_text
 from alkey.front import Alkey
-from alkey.identifier import everything, table
 from alkey.transaction import Transaction
 
 # After these the database has not done what it was told, and has said so.
@@ -139,8 +138,11 @@ class Life:
         self.reads()
         if said.kind is Kind.READS:
             return execute(sql, params, many, context)
-        if said.kind is Kind.WRITES:
-            with self.writing(self._written(text, said)):
+        if said.kind is Kind.MAY_WRITE:
+            changed = self._changed_by(text)
+            if changed is None:
+                return execute(sql, params, many, context)
+            with self.writing(changed):
                 return execute(sql, params, many, context)
         if said.kind in (Kind.COMMITS, Kind.PREPARES) or self._is_last_release(said):
             return self._commit_by_hand(said, lambda: execute(sql, params, many, context))
@@ -148,19 +150,13 @@ class Life:
         self._executed(said)
         return result
 
-    def _written(self, text: str, said: Text) -> set[bytes]:
+    def _changed_by(self, text: str) -> set[bytes] | None:
         if self._statements:
             statement = self._statements[-1]
             # A field may send statements of its own as its value is asked for.
             if statement.table in text[: len(statement.table) + 40]:
                 return statement.identifiers()
-        namespace = self.namespace
-        if said.name is None:
-            return {everything(namespace)}
-        tables = written_by_text(said.name)
-        return (
-            {table(namespace, said.name)} if tables is None else {each.any_row(namespace) for each in tables}
-        )
+        return changed_by_text(text, self._connection.vendor, self.namespace)
 
     def _executed(self, said: Text) -> None:
         if said.kind is Kind.BEGINS:
@@ -168,11 +164,11 @@ class Life:
         elif said.kind is Kind.ROLLS_BACK:
             self.ended()
         elif said.kind is Kind.ENTERS:
-            self._opened().enter(said.name)
+            self._opened().enter(said.savepoint)
         elif said.kind is Kind.RELEASES:
-            self._opened().release(said.name)
+            self._opened().release(said.savepoint)
         elif said.kind is Kind.ROLLS_BACK_TO:
-            self._opened().roll_back_to(said.name)
+            self._opened().roll_back_to(said.savepoint)
             self._saw_changes()
 
     def _is_last_release(self, said: Text) -> bool:

@@ -5,11 +5,10 @@ Built once for each model. Knows no connection, and nothing of what is in the da
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db.models import DO_NOTHING, Model
 from django.db.models.deletion import get_candidate_relations_to_delete
@@ -120,27 +119,6 @@ def left_to_the_database(model: type[Model]) -> tuple[Table, ...]:
                 found[child] = None
                 todo.append(child.model)
     return tuple(found)
-
-
-@lru_cache(maxsize=1024)
-def written_by_text(name: str) -> tuple[Table, ...] | None:
-    """The tables that may change as rows of this one do, by a statement that Django did not make. None: no model has
-    it. Whatever points at it may have been given a cascade in a migration."""
-    by_name = {table_of(model).name: table_of(model) for model in apps.get_models(include_auto_created=True)}
-    if name not in by_name:
-        return None
-    found = {by_name[name]: None}
-    for table in (todo := [by_name[name]]):
-        for child in _children(table):
-            if child not in found:
-                found[child] = None
-                todo.append(child)
-    return tuple(found)
-
-
-def _children(table: Table) -> Iterator[Table]:
-    for relation in get_candidate_relations_to_delete(table.model._meta):
-        yield table_of(relation.related_model)
 
 
 def any_row_of(name: str, namespace: str) -> bytes:

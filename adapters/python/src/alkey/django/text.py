@@ -1,7 +1,7 @@
-"""What a statement in SQL does, as far as its first words tell: it reads, it begins or ends a transaction or a
-savepoint, or it writes, to one table if that is plain. A judgement may say too much, never too little.
+"""What a statement in SQL does, as far as its first words tell: it begins or ends a transaction or a savepoint, it
+reads, or it may write.
 
-Knows no connection and no model. What Django's ORM makes is judged by `statements`, which knows more.
+Knows no connection and no model. What is written the ORM's compilers tell (`statements`), or else `alkey.texts`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from enum import Enum, auto
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from alkey.texts import is_to_be_judged
+
 
 class Kind(Enum):
     READS = auto()
-    WRITES = auto()
+    MAY_WRITE = auto()
     BEGINS = auto()
     COMMITS = auto()
     PREPARES = auto()
@@ -28,8 +30,7 @@ class Kind(Enum):
 
 class Text(NamedTuple):
     kind: Kind
-    name: str | None = None
-    """Of the savepoint; of the only table that is written, None if that can't be told."""
+    savepoint: str | None = None
 
 
 _NAME = r'("(?:[^"]|"")+"|`[^`]+`|[A-Za-z_][A-Za-z0-9_$]*)'
@@ -48,19 +49,6 @@ _ENDS: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(
         (Kind.ENTERS, rf"SAVEPOINT\s+{_NAME}"),
     )
 )
-_READING_WORDS = re.compile(
-    r"(SELECT|VALUES|TABLE|SHOW|SET|FETCH|CLOSE|PRAGMA|LOCK|LISTEN|UNLISTEN|NOTIFY|ANALYZE|VACUUM|DEALLOCATE)\b",
-    re.IGNORECASE,
-)
-_MAY_READ = re.compile(r"(WITH|EXPLAIN)\b", re.IGNORECASE)
-_WRITING_WORDS = re.compile(r"\b(INSERT|UPDATE|DELETE|MERGE|REPLACE|CREATE)\b", re.IGNORECASE)
-_NO_WRITES = re.compile(r"\bFOR\s+(?:NO\s+KEY\s+)?UPDATE\b|\bDO\s+UPDATE\b", re.IGNORECASE)
-_OF_ONE_TABLE = re.compile(
-    rf"(?:(?:INSERT|REPLACE)\s+INTO\s+{_NAME}(?=\s|\()|UPDATE\s+{_NAME}\s+SET\b"
-    rf"|DELETE\s+FROM\s+{_NAME}(?=\s*$|\s+WHERE\b))",
-    re.IGNORECASE,
-)
-_LITERAL = re.compile(r"'(?:[^']|'')*'")
 _SKIPPED = re.compile(r"\s+|--[^\n]*(\n|$)|/\*.*?\*/|\(", re.DOTALL)
 
 
@@ -69,26 +57,12 @@ def judged(sql: str) -> Text:
     start = 0
     while skipped := _SKIPPED.match(sql, start):
         start = skipped.end()
-    body = sql[start:]
-    # Within text may be any words. Where a backslash may escape a quote, nobody knows where it ends.
-    if "\\" not in body:
-        body = _LITERAL.sub("''", body)
-    body = body.rstrip().rstrip(";").rstrip()
-    # Most statements are these, and what follows SELECT may hold any words.
-    if ";" in body:
-        return Text(Kind.WRITES)
-    if _READING_WORDS.match(body):
-        return Text(Kind.READS)
-    for kind, pattern in _ENDS:
-        if found := pattern.match(body):
-            return Text(kind, _unquoted(found[1]) if pattern.groups else None)
-    words = _WRITING_WORDS.findall(_NO_WRITES.sub("", body))
-    if _MAY_READ.match(body) and not words:
-        return Text(Kind.READS)
-    one = _OF_ONE_TABLE.match(body)
-    if one is None or len(words) > 1:
-        return Text(Kind.WRITES)
-    return Text(Kind.WRITES, _unquoted(next(filter(None, one.groups()))))
+    body = sql[start:].rstrip().rstrip(";").rstrip()
+    if ";" not in body:
+        for kind, pattern in _ENDS:
+            if found := pattern.match(body):
+                return Text(kind, _unquoted(found[1]) if pattern.groups else None)
+    return Text(Kind.MAY_WRITE if is_to_be_judged(sql) else Kind.READS)
 
 
 def text_of(sql: Any, connection: Any) -> str:
