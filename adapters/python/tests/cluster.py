@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
-
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from harness import DEADLINE_S, RedisServer, free_port, wait_until
 
@@ -35,13 +32,13 @@ class Cluster:
             with server.client() as client:
                 wait_until("the nodes know each other", lambda client=client: _knows_all(client))  # type: ignore[misc]
 
-    def client(self) -> redis.RedisCluster:
-        return redis.RedisCluster(
-            host="127.0.0.1",
-            port=self.servers[0].port,
-            retry=Retry(NoBackoff(), 1),
-            socket_timeout=DEADLINE_S,
-        )
+    def client(self, package: str = "redis") -> Any:
+        """Of redis-py, of valkey-py, or of one of them for asyncio."""
+        kind = import_module(f"{package}.cluster")
+        kind = kind.ValkeyCluster if package.startswith("valkey") else kind.RedisCluster
+        backoff = import_module(f"{package.removesuffix('.asyncio')}.backoff").NoBackoff()
+        retry = import_module(f"{package}.retry").Retry(backoff, 1)
+        return kind(host="127.0.0.1", port=self.servers[0].port, retry=retry, socket_timeout=DEADLINE_S)
 
     def calls(self) -> dict[str, int]:
         """How often each command was called, on all servers."""
@@ -52,6 +49,14 @@ class Cluster:
                     name = name.removeprefix("cmdstat_")
                     found[name] = found.get(name, 0) + int(stats["calls"])
         return found
+
+    def calls_since(self, earlier: dict[str, int]) -> dict[str, int]:
+        """Those of alkey, and those that ask what a command is."""
+        return {
+            name: count - earlier.get(name, 0)
+            for name, count in self.calls().items()
+            if name.startswith(("alkey.", "command")) and count != earlier.get(name, 0)
+        }
 
     def close(self) -> None:
         for server in self.servers:

@@ -21,7 +21,7 @@ class Routed:
         self._client = client
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        node = self._node(args)
+        node = _node(self._client, args)
         if node is not None:
             try:
                 return self._client.execute_command(*args, target_nodes=node, **options)
@@ -30,19 +30,38 @@ class Routed:
                     raise
         return self._client.execute_command(*args, **options)
 
-    def _node(self, args: tuple[Any, ...]) -> Any:
-        if len(args) < 2 or not str(args[0]).startswith("ALKEY."):
+
+class AsyncRouted:
+    """One of asyncio."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        # It asks the nodes for their slots when it is first used.
+        await self._client.initialize()
+        node = _node(self._client, args)
+        if node is not None:
+            try:
+                return await self._client.execute_command(*args, target_nodes=node, **options)
+            except Exception as error:
+                if not _is_of_the_way(error):
+                    raise
+        return await self._client.execute_command(*args, **options)
+
+
+def _node(client: Any, args: tuple[Any, ...]) -> Any:
+    """None: the client is to find it."""
+    if len(args) < 2 or not str(args[0]).startswith("ALKEY."):
+        return None
+    named = args[1].encode() if isinstance(args[1], str) else args[1]
+    try:
+        # What depends on nothing has no slot: any node knows its key.
+        return client.get_node_from_key(named) if named != b"--" else client.get_default_node()
+    except Exception as error:
+        if _is_of_the_way(error):
             return None
-        named = args[1].encode() if isinstance(args[1], str) else args[1]
-        try:
-            # What depends on nothing has no slot: any node knows its key.
-            return (
-                self._client.get_node_from_key(named) if named != b"--" else self._client.get_default_node()
-            )
-        except Exception as error:
-            if _is_of_the_way(error):
-                return None
-            raise
+        raise
 
 
 def _is_of_the_way(error: Exception) -> bool:

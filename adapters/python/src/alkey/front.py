@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, ParamSpec, TypeVar, overload
-from uuid import uuid4
 
 from alkey import spread
 from alkey.cached import Cache, decorated, fetch
@@ -20,7 +19,7 @@ from alkey.delivery import Delivery
 from alkey.errors import Unavailable
 from alkey.keys import Keys, Lookup, LookupFields, private
 from alkey.parts import Encoded, encode
-from alkey.spread import Deliveries, Spread, by_namespace, delivery_to, touch
+from alkey.spread import Deliveries, Spread, by_namespace, commit_touched_later, touch
 
 log = logging.getLogger("alkey")
 
@@ -85,9 +84,7 @@ class Alkey(Keys):
             if self.unavailable == "raise":
                 raise
             log.warning("a TOUCH did not arrive and is sent in the background, as a COMMIT: %s", error)
-            for namespace, those in by_namespace(identifiers).items():
-                transaction = f"{namespace}:tx:{uuid4()}".encode()
-                delivery_to(self.delivery, namespace).commit_later(transaction, frozenset(those))
+            commit_touched_later(self.delivery, identifiers)
 
     # Readers
 

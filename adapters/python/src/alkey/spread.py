@@ -12,7 +12,8 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from uuid import uuid4
 
 from alkey.commands import Commands, Found
 from alkey.delivery import Backlog, Counts, Delivery
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 D = TypeVar("D", bound=Backlog)
+
+Groups = Mapping[str, list[bytes]]
+"""Identifiers by namespace."""
 
 _VERSION = b"alkey spread 1"
 
@@ -73,26 +77,25 @@ def touch(commands: Commands, identifiers: Iterable[bytes]) -> None:
         commands.touch(those)
 
 
-def lookup(
-    commands: Commands, groups: Mapping[str, list[bytes]], identifiers: Sequence[bytes], value: bytes
+def lookup(commands: Commands, groups: Groups, identifiers: Sequence[bytes], value: bytes) -> Found:
+    """One LOOKUP in each namespace."""
+    return combined_answers(groups, identifiers, [commands.lookup(group) for group in groups.values()], value)
+
+
+def key(commands: Commands, groups: Groups, identifiers: Sequence[bytes], value: bytes) -> str:
+    return combined_keys(groups, identifiers, [commands.key(group) for group in groups.values()], value)
+
+
+def combined_answers(
+    groups: Groups, identifiers: Sequence[bytes], answers: Sequence[Found], value: bytes
 ) -> Found:
-    """One LOOKUP in each namespace. It is settled for as long as all have been, and in flight while one is."""
-    found = [commands.lookup(group) for group in groups.values()]
-    settled = [each.settled_ms for each in found if each.settled_ms is not None]
-    return Found(
-        _combined(groups, identifiers, [each.key for each in found], value), min(settled, default=None)
-    )
+    """It is settled for as long as all have been, and in flight while one is."""
+    settled = [each.settled_ms for each in answers if each.settled_ms is not None]
+    key = combined_keys(groups, identifiers, [each.key for each in answers], value)
+    return Found(key, min(settled, default=None))
 
 
-def key(
-    commands: Commands, groups: Mapping[str, list[bytes]], identifiers: Sequence[bytes], value: bytes
-) -> str:
-    return _combined(groups, identifiers, [commands.key(group) for group in groups.values()], value)
-
-
-def _combined(
-    groups: Mapping[str, list[bytes]], identifiers: Sequence[bytes], keys: Iterable[str], value: bytes
-) -> str:
+def combined_keys(groups: Groups, identifiers: Sequence[bytes], keys: Iterable[str], value: bytes) -> str:
     """The keys, all of one length, tell what each namespace has; in which order is told beside them."""
     places = {namespace: place for place, namespace in enumerate(groups)}
     order = ",".join(str(places[namespace_of(one)]) for one in identifiers)
@@ -100,21 +103,25 @@ def _combined(
     return hashlib.sha256(b"".join(b"%d:%b" % (len(part), part) for part in parts)).hexdigest()
 
 
-class Deliveries(Delivery):
+class Several(Backlog, Generic[D]):
     """The way to each namespace, since a node that is away is to hold up nothing that goes to others. Its own way leads
     to the first one."""
 
-    def __init__(self, commands: Commands, lease_ms: int | None, namespace: Spread) -> None:
-        super().__init__(commands, lease_ms)
-        self._others = {name: Delivery(commands, lease_ms) for name in namespace.others}
+    _others: Mapping[str, D]
 
-    def of(self, namespace: str) -> Delivery:
+    def of(self, namespace: str) -> Backlog:
         return self._others.get(namespace, self)
 
     @property
     def counts(self) -> Counts:
         each = [super().counts, *(other.counts for other in self._others.values())]
         return Counts(*map(sum, zip(*each, strict=True)))
+
+
+class Deliveries(Several[Delivery], Delivery):
+    def __init__(self, commands: Commands, lease_ms: int | None, namespace: Spread) -> None:
+        super().__init__(commands, lease_ms)
+        self._others = {name: Delivery(commands, lease_ms) for name in namespace.others}
 
     def flush(self, timeout_s: float) -> bool:
         end_s = time.monotonic() + timeout_s
@@ -124,8 +131,15 @@ class Deliveries(Delivery):
         return have_arrived
 
 
-def delivery_to(delivery: D, namespace: str) -> D | Delivery:
-    return delivery.of(namespace) if isinstance(delivery, Deliveries) else delivery
+def commit_touched_later(delivery: Backlog, identifiers: Iterable[bytes]) -> None:
+    """What a TOUCH did not bring: as a COMMIT, which waits until it arrives."""
+    for namespace, those in by_namespace(identifiers).items():
+        transaction = f"{namespace}:tx:{uuid4()}".encode()
+        delivery_to(delivery, namespace).commit_later(transaction, frozenset(those))
+
+
+def delivery_to(delivery: Backlog, namespace: str) -> Backlog:
+    return delivery.of(namespace) if isinstance(delivery, Several) else delivery
 
 
 class Transactions:

@@ -7,18 +7,22 @@ server while other tasks go on. So this shares with `Alkey` all but the waiting.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, ParamSpec, TypeVar, cast, overload
-from uuid import uuid4
 
+from alkey.asyncio import spread
 from alkey.asyncio.cached import AsyncCache, decorated, fetch
 from alkey.asyncio.commands import AsyncClient, AsyncCommands, CommandsInGreenlet
 from alkey.asyncio.delivery import AsyncDelivery
+from alkey.asyncio.spread import AsyncDeliveries
+from alkey.cluster import AsyncRouted, is_cluster
+from alkey.commands import Found
 from alkey.connect import async_client_of
 from alkey.delivery import AT_EXIT_S
 from alkey.errors import Unavailable
 from alkey.keys import Keys, Lookup, LookupFields, WhyPrivate, private
 from alkey.parts import Encoded, encode
+from alkey.spread import Spread, by_namespace, commit_touched_later
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -56,12 +60,20 @@ class AsyncAlkey(Keys):
         unavailable: Literal["deliver", "raise"] = "deliver",
         replica_lag_ms: int = 0,
         lease_ms: int | None = None,
+        namespaces: Mapping[str, Iterable[str]] | None = None,
     ) -> None:
         super().__init__(namespace, strict, unavailable, replica_lag_ms)
+        if namespaces:
+            self.namespace = Spread(namespace, namespaces)
         self._has_own_client = isinstance(client, str)
         self.client: AsyncClient = async_client_of(client) if isinstance(client, str) else client
-        self.commands = AsyncCommands(self.client)
-        self.delivery = AsyncDelivery(self.commands, lease_ms)
+        self._spans = bool(namespaces) or is_cluster(self.client)
+        self.commands = AsyncCommands(AsyncRouted(self.client) if is_cluster(self.client) else self.client)
+        self.delivery = (
+            AsyncDeliveries(self.commands, lease_ms, self.namespace)
+            if isinstance(self.namespace, Spread)
+            else AsyncDelivery(self.commands, lease_ms)
+        )
         self._writers = _Writers(
             CommandsInGreenlet(self.commands), self.delivery, self.namespace, self.unavailable
         )
@@ -94,12 +106,12 @@ class AsyncAlkey(Keys):
         """Changes the keys of what others than bound sessions have changed. To be called after their commit."""
         identifiers = self._identifiers_to_touch(things)
         try:
-            await self.commands.touch(identifiers)
+            await spread.touch(self.commands, identifiers)
         except Unavailable as error:
             if self.unavailable == "raise":
                 raise
             log.warning("a TOUCH did not arrive and is sent in the background, as a COMMIT: %s", error)
-            self.delivery.commit_later(f"{self.namespace}:tx:{uuid4()}".encode(), frozenset(identifiers))
+            commit_touched_later(self.delivery, identifiers)
 
     # Readers
 
@@ -157,14 +169,13 @@ class AsyncAlkey(Keys):
 
     async def _ask(self, encoded: Encoded, session: Any) -> LookupFields:
         identifiers, value, things = encoded
-        arguments = [*identifiers, b"--", value]
         try:
             if not self.strict:
-                return self._relaxed(await self.commands.key(arguments))
+                return self._relaxed(await self._key_of(identifiers, value))
             before_ns, why_private = self._reading(session, things)
             if why_private is not None:
                 return private(why_private)
-            found = await self.commands.lookup(arguments)
+            found = await self._found(identifiers, value)
             # While this task waited for the answer, another one may have begun to read.
             since_ns, why_private = self._reading(session, things)
             if why_private is not None:
@@ -174,6 +185,16 @@ class AsyncAlkey(Keys):
             )
         except Unavailable as error:
             return self._unanswered(error)
+
+    async def _key_of(self, identifiers: list[bytes], value: bytes) -> str:
+        if self._spans and len(groups := by_namespace(identifiers)) > 1:
+            return await spread.key(self.commands, groups, identifiers, value)
+        return await self.commands.key([*identifiers, b"--", value])
+
+    async def _found(self, identifiers: list[bytes], value: bytes) -> Found:
+        if self._spans and len(groups := by_namespace(identifiers)) > 1:
+            return await spread.lookup(self.commands, groups, identifiers, value)
+        return await self.commands.lookup([*identifiers, b"--", value])
 
     def _reading(self, session: Any, things: list[object]) -> tuple[int | None, WhyPrivate | None]:
         if session is not None:
