@@ -109,6 +109,7 @@ def test_a_session_shares_what_has_settled_before_it_began(pytester: pytest.Pyte
                 with sessions() as session:
                     found = alkey.lookup(session.get(User, number), session=session)
                     assert found.is_shared, (number, found)
+            engine.dispose()
     """)
     run(pytester).assert_outcomes(passed=1)
 
