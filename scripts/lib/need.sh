@@ -115,17 +115,18 @@ need_python() {
 }
 
 # need_environment NAME SYSTEM FILE... -- ARGUMENT...: sets `python` to that of the virtual environment NAME in target/,
-# made with the Python SYSTEM and what these arguments of pip install; anew if one of the files has changed.
+# made with the Python SYSTEM and what these arguments of pip install; anew if that Python or one of the files is another.
 need_environment() {
-    local directory=$PWD/target/python/$1 system=$2 made_for=()
+    local directory=$PWD/target/python/$1 system=$2 made_for
     shift 2
+    made_for=$("$system" --version)
     while [[ $1 != -- ]]; do
-        made_for+=("$1")
+        made_for+=$(cat "$1")
         shift
     done
     shift
     python=$directory/bin/python
-    if cat "${made_for[@]}" | cmp -s - "$directory/made-for.toml"; then return; fi
+    if cmp -s <(echo "$made_for") "$directory/made-for"; then return; fi
     say "bringing what is needed for Python (target/python/${directory##*/}) ..."
     rm -rf "$directory"
     "$system" -m venv "$directory"
@@ -133,7 +134,7 @@ need_environment() {
     # Older ones know no dependency groups.
     "${pip[@]}" --upgrade "pip>=25.1"
     "${pip[@]}" "$@"
-    cat "${made_for[@]}" >"$directory/made-for.toml"
+    echo "$made_for" >"$directory/made-for"
 }
 
 # default_python: prints the Python to make environments with: the one that ALKEY_PYTHON names, or python3, which is

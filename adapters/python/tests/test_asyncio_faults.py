@@ -1,12 +1,11 @@
 """Faults while tasks read and write: with `unavailable="raise"` no strict reader gets a stale value.
 
-As `test_faults`, whose threads show the same of most of the code. So some of these are run only where there is time.
+As `test_faults`, whose threads show the same of most of the code.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import shutil
 import sys
@@ -30,7 +29,6 @@ from test_faults import UNFROZEN, LosesAnswers, patient, redis_server, seed
 __all__ = ["redis_server", "seed"]
 
 pytestmark = pytest.mark.anyio
-takes_long = pytest.mark.skipif("ALKEY_TEST_LONG" not in os.environ, reason="without ALKEY_TEST_LONG")
 
 
 def client_of(port: int) -> redis.asyncio.Redis:
@@ -48,7 +46,6 @@ async def stage(pg_engine: sa.Engine, redis_server: RedisServer, seed: int) -> A
     await engine.dispose()
 
 
-@takes_long
 async def test_nothing_but_readers_and_writers(stage: AsyncStage) -> None:
     async with stage.act() as tally:
         await stage.go_on(hits=1000, commits=50)
@@ -67,7 +64,6 @@ async def test_writers_are_cancelled(stage: AsyncStage, seed: int) -> None:
         await stage.go_on()
 
 
-@takes_long
 async def test_writers_die_between_the_two_commits(
     stage: AsyncStage, redis_server: RedisServer, seed: int
 ) -> None:
@@ -102,7 +98,7 @@ async def test_redis_restarts_from_an_old_dump(stage: AsyncStage, redis_server: 
         with redis_server.client() as client:
             client.save()
         shutil.copy(directory / "dump.rdb", directory / "old.rdb")
-        for _ in range(2 if "ALKEY_TEST_LONG" in os.environ else 1):
+        for _ in range(2):
             await stage.go_on(hits=100, commits=10)
             refused = tally.refused
             redis_server.kill()
@@ -126,7 +122,7 @@ async def test_the_answer_to_the_database_s_commit_is_lost(stage: AsyncStage, se
         await engine.dispose()
 
 
-@pytest.mark.parametrize("command", [pytest.param("ALKEY.RECORD", marks=takes_long), "ALKEY.COMMIT"])
+@pytest.mark.parametrize("command", ["ALKEY.RECORD", "ALKEY.COMMIT"])
 async def test_the_way_to_redis_loses_answers(
     stage: AsyncStage, redis_server: RedisServer, command: str
 ) -> None:
