@@ -216,6 +216,7 @@ from alkey.asyncio import AsyncAlkey
 logging.basicConfig()
 
 async def main():
+    global alkey
     alkey = AsyncAlkey("{url}?socket_timeout=60", lease_ms=50)
     name, identifiers = b"alkey:tx:1", frozenset({{b"alkey:users#1"}})
     {body}

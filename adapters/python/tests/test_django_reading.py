@@ -210,6 +210,7 @@ def test_instances_of_a_cursor_are_as_old_as_it(book: Book) -> None:
     touched(row(Book, 2))
     list(Author.objects.all())
     assert why(next(rows)) == CHANGED
+    assert list(rows) == []
 
 
 def test_while_there_are_changes_all_is_private(book: Book) -> None:
