@@ -35,9 +35,15 @@ impl Command for Commit {
     };
 
     fn run(call: &Call) -> Result<()> {
-        let Named { name, namespace, identifiers } = Named::parse(call.arguments(), Self::NAME, 0)?;
+        let mut named = Named::default();
+        named.read(call.arguments(), Self::NAME, 0)?;
+        let Named { name, namespace, identifiers } = &named;
         let committed =
-            keyspace::write(call, namespace, |primary| Ok(primary.commit(name, identifiers.into_iter())))?;
+            keyspace::write(
+                call,
+                namespace,
+                |primary| Ok(primary.commit(name, identifiers.iter().copied())),
+            )?;
         call.count(committed);
         Ok(())
     }

@@ -7,8 +7,8 @@
 //! - Errors: an empty or too long name. Never for memory.
 //! - Replicated: nothing.
 
-use super::Named;
 use crate::protocol::error::Result;
+use crate::protocol::identifier::namespace_of_transaction;
 use crate::server::call::Call;
 use crate::server::counters::Counter;
 use crate::server::keyspace;
@@ -31,7 +31,7 @@ impl Command for Discard {
 
     fn run(call: &Call) -> Result<()> {
         let [name] = call.exactly(Self::NAME)?;
-        let Named { name, namespace, .. } = Named::parse([name].into_iter(), Self::NAME, 0)?;
+        let namespace = namespace_of_transaction(name)?;
         let dropped = keyspace::write(call, namespace, |primary| Ok(primary.discard(name)))?;
         call.count(dropped);
         Ok(())

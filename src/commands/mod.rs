@@ -23,6 +23,7 @@ use crate::protocol::parts::limit;
 use smallvec::SmallVec;
 
 /// A transaction's name, and identifiers of its namespace: what RECORD and COMMIT take.
+#[derive(Default)]
 struct Named<'a> {
     name: &'a [u8],
     namespace: &'a [u8],
@@ -30,31 +31,33 @@ struct Named<'a> {
 }
 
 impl<'a> Named<'a> {
-    /// Reads the arguments of `command`, which takes at least so many identifiers.
+    /// Reads the arguments of `command`, which takes at least so many identifiers: in place, since to move this costs
+    /// as much as to read one of them.
     #[inline]
-    fn parse(
+    fn read(
+        &mut self,
         mut arguments: impl ExactSizeIterator<Item = &'a [u8]>,
         command: &'static str,
         identifiers_min: usize,
-    ) -> Result<Self> {
+    ) -> Result<()> {
         limit(arguments.len(), PARTS_PER_CALL_MAX)?;
-        let name = arguments.next().ok_or(Error::Arity(command))?;
+        self.name = arguments.next().ok_or(Error::Arity(command))?;
         if arguments.len() < identifiers_min {
             return Err(Error::Arity(command));
         }
-        let namespace = namespace_of_transaction(name)?;
-        let mut identifiers = SmallVec::with_capacity(arguments.len());
+        self.namespace = namespace_of_transaction(self.name)?;
+        self.identifiers.reserve(arguments.len());
         let mut reader = IdentifierReader::default();
         for argument in arguments {
             let identifier = reader.next(argument)?;
-            if !identifier.continues() && identifier.namespace() != namespace {
+            if !identifier.continues() && identifier.namespace() != self.namespace {
                 return Err(Error::OtherNamespace {
                     identifier: argument.to_vec(),
-                    namespace: namespace.to_vec(),
+                    namespace: self.namespace.to_vec(),
                 });
             }
-            identifiers.push(identifier.member());
+            self.identifiers.push(identifier.member());
         }
-        Ok(Self { name, namespace, identifiers })
+        Ok(())
     }
 }

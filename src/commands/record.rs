@@ -33,8 +33,11 @@ impl Command for Record {
     };
 
     fn run(call: &Call) -> Result<()> {
-        let Named { name, namespace, identifiers } = Named::parse(call.arguments(), Self::NAME, 1)?;
-        let new = keyspace::write(call, namespace, |primary| primary.record(name, identifiers.into_iter()))?;
+        let mut named = Named::default();
+        named.read(call.arguments(), Self::NAME, 1)?;
+        let Named { name, namespace, identifiers } = &named;
+        let new =
+            keyspace::write(call, namespace, |primary| primary.record(name, identifiers.iter().copied()))?;
         call.count(new);
         Ok(())
     }

@@ -6,7 +6,7 @@
 //! - Replicated: as `ALKEY.APPLY`, with the stamp given.
 
 use crate::protocol::error::Result;
-use crate::protocol::identifier::Identifier;
+use crate::protocol::identifier::IdentifierReader;
 use crate::protocol::parts::{Part, Parts};
 use crate::server::call::Call;
 use crate::server::counters::Counter;
@@ -30,7 +30,8 @@ impl Command for Touch {
 
     fn run(call: &Call) -> Result<()> {
         // Whatever is no identifier is an error here.
-        call.arguments().try_for_each(|argument| Identifier::parse(argument).map(drop))?;
+        let mut reader = IdentifierReader::default();
+        call.arguments().try_for_each(|argument| reader.next(argument).map(drop))?;
         let parts = Parts::parse(call.arguments())?;
         keyspace::judge(call, &parts.namespaces)?;
         let mut touched = 0;

@@ -101,9 +101,9 @@ impl KeyHasher {
     }
 
     #[inline]
-    pub(crate) fn finish(mut self) -> Key {
+    pub(crate) fn finish(&mut self) -> Key {
         self.hasher.update(&self.gathered);
-        hex(&self.hasher.finalize().into())
+        hex(&core::mem::take(&mut self.hasher).finalize().into())
     }
 }
 

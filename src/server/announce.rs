@@ -5,7 +5,7 @@ use super::api;
 use super::call::Call;
 use super::keys::{KeyName, Names, SentName};
 use crate::protocol::effect::Effect;
-use crate::protocol::identifier::{Member, Target};
+use crate::protocol::identifier::Target;
 use crate::protocol::identifier_set::IdentifierSet;
 use crate::protocol::limits::SIGNALS_PER_COMMIT_MAX;
 use crate::protocol::outcome::Outcome;
@@ -77,13 +77,13 @@ fn signal_set(call: &Call, names: &Names, set: &IdentifierSet) {
             // It was signalled for all of them.
             (Target::Everything, _) => {}
             (_, Some(key)) => key.signal(call, COMMITTED),
-            (_, None) => signal(call, namespace, identifier.bytes),
+            (_, None) => signal(call, &[namespace, b":", identifier.bytes]),
         }
         // Identifiers of one table mostly follow each other; to signal a table again does no harm.
         if let Target::Row { table, .. } = target
             && table != last_table
         {
-            signal(call, namespace, &Member::whole_table(table));
+            signal_table(call, namespace, table);
             last_table = table;
         }
     }
@@ -93,12 +93,20 @@ fn signal_set(call: &Call, names: &Names, set: &IdentifierSet) {
 fn signal_tables(call: &Call, names: &Names, effect: &[u8]) {
     let Ok(effect) = Effect::parse(effect) else { return };
     for table in effect.tables() {
-        signal(call, names.namespace.bytes(), &Member::whole_table(table));
+        signal_table(call, names.namespace.bytes(), table);
     }
 }
 
-fn signal(call: &Call, namespace: &[u8], member: &[u8]) {
-    let text: SmallVec<[u8; TEXT_USUAL]> = [namespace, b":", member].into_iter().flatten().copied().collect();
+fn signal_table(call: &Call, namespace: &[u8], table: &[u8]) {
+    signal(call, &[namespace, b":", table, b"#*"]);
+}
+
+/// Signals the identifier of these pieces.
+fn signal(call: &Call, pieces: &[&[u8]]) {
+    let mut text: SmallVec<[u8; TEXT_USUAL]> = SmallVec::new();
+    for piece in pieces {
+        text.extend_from_slice(piece);
+    }
     KeyName::new(&text).signal(call, COMMITTED);
 }
 
