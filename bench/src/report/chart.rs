@@ -1,6 +1,6 @@
 //! Line charts: one or two beside each other in an SVG, with their legends below.
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use std::fs;
@@ -24,7 +24,7 @@ pub(super) struct Chart<'a> {
     pub(super) title: &'a str,
     pub(super) x: &'a str,
     pub(super) lines: Vec<Line>,
-    /// Where the axis upwards begins and ends. Both axes are logarithmic.
+    /// Where the axis upwards begins and ends, with all points between. Both axes are logarithmic.
     pub(super) y_range: (f64, f64),
 }
 
@@ -57,6 +57,12 @@ pub(super) fn draw(path: &Path, charts: &[Chart]) -> Result<()> {
 fn draw_one(area: &DrawingArea<SVGBackend, Shift>, chart: &Chart) -> Result<()> {
     let legend_lines = i32::try_from(chart.lines.len().div_ceil(2))?;
     let (plot, legend) = area.split_vertically(i32::try_from(HEIGHT)? - legend_lines * LEGEND_LINE - 12);
+    let (lowest, highest) = chart.y_range;
+    for Line { name, points, .. } in &chart.lines {
+        // What is drawn past the end of an axis looks as if it were at its end.
+        let outside = points.iter().find(|(_, y)| !(lowest..=highest).contains(y));
+        ensure!(outside.is_none(), "{}: {name} has {outside:?}: expected {lowest} to {highest}", chart.title);
+    }
     let xs = || chart.lines.iter().flat_map(|line| line.points.iter().map(|(x, _)| *x));
     let (first, last) = (xs().fold(f64::INFINITY, f64::min), xs().fold(0.0, f64::max));
     let mut context = ChartBuilder::on(&plot)
@@ -65,7 +71,7 @@ fn draw_one(area: &DrawingArea<SVGBackend, Shift>, chart: &Chart) -> Result<()> 
         .margin_right(24)
         .x_label_area_size(42)
         .y_label_area_size(58)
-        .build_cartesian_2d((first..last).log_scale(), (chart.y_range.0..chart.y_range.1).log_scale())
+        .build_cartesian_2d((first..last).log_scale(), (lowest..highest).log_scale())
         .map_err(failed)?;
     context
         .configure_mesh()
