@@ -37,13 +37,9 @@ impl Command for Commit {
     fn run(call: &Call) -> Result<()> {
         let mut named = Named::default();
         named.read(call.arguments(), Self::NAME, 0)?;
-        let Named { name, namespace, identifiers } = &named;
+        let identifiers = named.identifiers.iter().copied();
         let committed =
-            keyspace::write(
-                call,
-                namespace,
-                |primary| Ok(primary.commit(name, identifiers.iter().copied())),
-            )?;
+            keyspace::write(call, named.namespace, |primary| Ok(primary.commit(named.name, identifiers)))?;
         call.count(committed);
         Ok(())
     }

@@ -35,9 +35,8 @@ impl Command for Record {
     fn run(call: &Call) -> Result<()> {
         let mut named = Named::default();
         named.read(call.arguments(), Self::NAME, 1)?;
-        let Named { name, namespace, identifiers } = &named;
-        let new =
-            keyspace::write(call, namespace, |primary| primary.record(name, identifiers.iter().copied()))?;
+        let identifiers = named.identifiers.iter().copied();
+        let new = keyspace::write(call, named.namespace, |primary| primary.record(named.name, identifiers))?;
         call.count(new);
         Ok(())
     }

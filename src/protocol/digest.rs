@@ -100,6 +100,7 @@ impl KeyHasher {
         }
     }
 
+    /// The key of all parts. In place: to move what was gathered takes 1 % of KEY of one row.
     #[inline]
     pub(crate) fn finish(&mut self) -> Key {
         self.hasher.update(&self.gathered);

@@ -1,12 +1,16 @@
-"""A client that remembers what it was asked, and one that can be cut off."""
+"""A client that remembers what it was asked, and one that can be cut off; and what is sent by others."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from alkey.identifier import namespace_of
 
 
 class Spy(redis.Redis):
@@ -32,3 +36,19 @@ def spy(port: int, **options: Any) -> Spy:
     client = Spy(host="127.0.0.1", port=port, retry=Retry(NoBackoff(), 0), **options)
     client.asked = []
     return client
+
+
+def sent_by(monkeypatch: pytest.MonkeyPatch, *methods: tuple[object, str]) -> list[tuple[str, str]]:
+    """The commands that these methods send from now on, each with the namespace of what it names first."""
+    sent: list[tuple[str, str]] = []
+
+    def listening(execute: Callable[..., Any]) -> Callable[..., Any]:
+        def listen(*arguments: Any) -> Any:
+            sent.append((arguments[0], namespace_of(arguments[1])))
+            return execute(*arguments)
+
+        return listen
+
+    for owner, name in methods:
+        monkeypatch.setattr(owner, name, listening(getattr(owner, name)))
+    return sent

@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from alkey import Alkey, Unavailable
 from alkey.asyncio import AsyncAlkey
-from alkey.identifier import namespace_of
 from harness import DEADLINE_S, LEASE_MS_LONG
 from models import Order, User
+from spy import sent_by
 from watch import Watch
 
 pytestmark = pytest.mark.anyio
@@ -56,15 +56,7 @@ async def test_a_transaction_in_two_namespaces(
     other: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    sent: list[tuple[str, str]] = []
-    execute = spread.client.execute_command
-
-    def spy(*arguments: Any) -> Any:
-        sent.append((arguments[0], namespace_of(arguments[1])))
-        return execute(*arguments)
-
-    monkeypatch.setattr(spread.client, "execute_command", spy)
-    monkeypatch.setattr(spread.commands, "_execute", spy)
+    sent = sent_by(monkeypatch, (spread.client, "execute_command"), (spread.commands, "_execute"))
     here, there = Watch(client, namespace), Watch(client, other)
     with here.changed("users#1") as in_first, there.changed("orders#1 users#1") as in_other:
         await change(filled)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import RedisServer
+from harness import DEADLINE_S, RedisServer
 
 PACKAGE = Path(__file__).parents[1]
 PAGES = ["README.md", *sorted(str(page.relative_to(PACKAGE)) for page in (PACKAGE / "docs").glob("*.md"))]
@@ -41,6 +41,7 @@ def test_a_page_s_examples_run(page: str, server: RedisServer, tmp_path: Path) -
         check=False,
         capture_output=True,
         text=True,
+        timeout=DEADLINE_S,
     )
     assert done.returncode == 0, done.stderr
 

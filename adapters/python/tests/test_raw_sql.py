@@ -52,6 +52,7 @@ def shown(dialect: str, text: str) -> set[str]:
         ("EXPLAIN SELECT 1; DELETE FROM t", "t:delete"),
         ("DROP TABLE IF EXISTS t, s.u CASCADE", "t:any s.u:any"),
         ("ALTER TABLE t RENAME TO u", "t:any u:any"),
+        ("ALTER TABLE t ADD COLUMN a int DEFAULT 1", "t:any"),
         ("ALTER TABLE t ADD COLUMN a int DEFAULT 1, DROP COLUMN b CASCADE", "t:any"),
         ("CREATE UNIQUE INDEX CONCURRENTLY i ON t (a text_pattern_ops); DROP INDEX j", ""),
         ("SET LOCAL x = 1; UPDATE t SET a = $$; DELETE FROM u$$", "t:update"),

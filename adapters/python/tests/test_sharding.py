@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
 from alkey import Alkey, NoIdentifier, Unavailable
-from alkey.identifier import namespace_of
 from harness import LEASE_MS_LONG
 from models import Base, Order, Tag, User, bound_to
+from spy import sent_by
 from watch import Watch
 
 Sessions = sessionmaker[Session]
@@ -64,14 +64,7 @@ def test_a_transaction_in_two_namespaces(
     other: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    sent: list[tuple[str, str]] = []
-    execute = spread.commands._execute
-
-    def spy(*arguments: Any) -> Any:
-        sent.append((arguments[0], namespace_of(arguments[1])))
-        return execute(*arguments)
-
-    monkeypatch.setattr(spread.commands, "_execute", spy)
+    sent = sent_by(monkeypatch, (spread.commands, "_execute"))
     here, there = Watch(client, namespace), Watch(client, other)
 
     def write() -> None:

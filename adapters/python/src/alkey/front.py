@@ -19,12 +19,9 @@ from alkey.delivery import Delivery
 from alkey.errors import Unavailable
 from alkey.keys import Keys, Lookup, LookupFields, private
 from alkey.parts import Encoded, encode
-from alkey.spread import Deliveries, Spread, by_namespace, commit_touched_later, touch
+from alkey.spread import Deliveries, Spread, commit_touched_later, touch
 
 log = logging.getLogger("alkey")
-
-# Of a key that needs not be asked for in several namespaces.
-_ONE: dict[str, list[bytes]] = {}
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -54,12 +51,13 @@ class Alkey(Keys):
         lease_ms: int | None = None,
         namespaces: Mapping[str, Iterable[str]] | None = None,
     ) -> None:
-        super().__init__(namespace, strict, unavailable, replica_lag_ms)
-        if namespaces:
-            self.namespace = Spread(namespace, namespaces)
+        super().__init__(namespace, namespaces, strict, unavailable, replica_lag_ms)
         self.client: Client = client_of(client) if isinstance(client, str) else client
-        self._spans = bool(namespaces) or is_cluster(self.client)
-        self.commands = Commands(Routed(self.client) if is_cluster(self.client) else self.client)
+        if is_cluster(self.client):
+            self._spans = True
+            self.commands = Commands(Routed(self.client))
+        else:
+            self.commands = Commands(self.client)
         self.delivery = (
             Deliveries(self.commands, lease_ms, self.namespace)
             if isinstance(self.namespace, Spread)
@@ -133,7 +131,7 @@ class Alkey(Keys):
     def _ask(self, encoded: Encoded, session: Any) -> LookupFields:
         identifiers, value, things = encoded
         arguments = [*identifiers, b"--", value]
-        groups = by_namespace(identifiers) if self._spans else _ONE
+        groups = self._groups(identifiers)
         try:
             if not self.strict:
                 if len(groups) > 1:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import secrets
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, Literal, NamedTuple
 
@@ -21,8 +21,12 @@ from alkey.age import age_ms, now_ns
 from alkey.commands import Found
 from alkey.errors import NoIdentifier, Unavailable
 from alkey.parts import Identifier
+from alkey.spread import Groups, Spread, by_namespace
 
 log = logging.getLogger("alkey")
+
+# Of a key that needs not be asked for in several namespaces.
+_ONE: Groups = {}
 
 WhyPrivate = Literal[
     "the session holds changes",
@@ -71,13 +75,22 @@ class Keys:
     """The keys of one namespace."""
 
     def __init__(
-        self, namespace: str, strict: bool, unavailable: Literal["deliver", "raise"], replica_lag_ms: int
+        self,
+        namespace: str,
+        namespaces: Mapping[str, Iterable[str]] | None,
+        strict: bool,
+        unavailable: Literal["deliver", "raise"],
+        replica_lag_ms: int,
     ) -> None:
         if unavailable not in ("deliver", "raise"):
             raise ValueError(f"unavailable={unavailable!r} is no policy: expected 'deliver' or 'raise'")
         if replica_lag_ms < 0:
             raise ValueError(f"replica_lag_ms={replica_lag_ms} is no lag: expected 0 or more")
         self.namespace = identifier.checked_namespace(namespace)
+        if namespaces:
+            self.namespace = Spread(namespace, namespaces)
+        # Whether one key may have to be asked for in several namespaces.
+        self._spans = bool(namespaces)
         self.strict = strict
         self.unavailable: Literal["deliver", "raise"] = unavailable
         self.replica_lag_ms = replica_lag_ms
@@ -103,6 +116,9 @@ class Keys:
         if len(identifier.namespaces_of(self.namespace)) > 1:
             raise NoIdentifier("everything is in several namespaces: expected table() of what is meant")
         return Identifier(identifier.everything(self.namespace))
+
+    def _groups(self, identifiers: list[bytes]) -> Groups:
+        return by_namespace(identifiers) if self._spans else _ONE
 
     def _identify(self, thing: object) -> Sequence[bytes]:
         orm = self._orm or self._imported_orm()

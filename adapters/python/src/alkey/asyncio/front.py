@@ -16,13 +16,12 @@ from alkey.asyncio.commands import AsyncClient, AsyncCommands, CommandsInGreenle
 from alkey.asyncio.delivery import AsyncDelivery
 from alkey.asyncio.spread import AsyncDeliveries
 from alkey.cluster import AsyncRouted, is_cluster
-from alkey.commands import Found
 from alkey.connect import async_client_of
 from alkey.delivery import AT_EXIT_S
 from alkey.errors import Unavailable
 from alkey.keys import Keys, Lookup, LookupFields, WhyPrivate, private
 from alkey.parts import Encoded, encode
-from alkey.spread import Spread, by_namespace, commit_touched_later
+from alkey.spread import Spread, commit_touched_later
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -62,13 +61,14 @@ class AsyncAlkey(Keys):
         lease_ms: int | None = None,
         namespaces: Mapping[str, Iterable[str]] | None = None,
     ) -> None:
-        super().__init__(namespace, strict, unavailable, replica_lag_ms)
-        if namespaces:
-            self.namespace = Spread(namespace, namespaces)
+        super().__init__(namespace, namespaces, strict, unavailable, replica_lag_ms)
         self._has_own_client = isinstance(client, str)
         self.client: AsyncClient = async_client_of(client) if isinstance(client, str) else client
-        self._spans = bool(namespaces) or is_cluster(self.client)
-        self.commands = AsyncCommands(AsyncRouted(self.client) if is_cluster(self.client) else self.client)
+        if is_cluster(self.client):
+            self._spans = True
+            self.commands = AsyncCommands(AsyncRouted(self.client))
+        else:
+            self.commands = AsyncCommands(self.client)
         self.delivery = (
             AsyncDeliveries(self.commands, lease_ms, self.namespace)
             if isinstance(self.namespace, Spread)
@@ -169,13 +169,20 @@ class AsyncAlkey(Keys):
 
     async def _ask(self, encoded: Encoded, session: Any) -> LookupFields:
         identifiers, value, things = encoded
+        arguments = [*identifiers, b"--", value]
+        groups = self._groups(identifiers)
         try:
             if not self.strict:
-                return self._relaxed(await self._key_of(identifiers, value))
+                if len(groups) > 1:
+                    return self._relaxed(await spread.key(self.commands, groups, identifiers, value))
+                return self._relaxed(await self.commands.key(arguments))
             before_ns, why_private = self._reading(session, things)
             if why_private is not None:
                 return private(why_private)
-            found = await self._found(identifiers, value)
+            if len(groups) > 1:
+                found = await spread.lookup(self.commands, groups, identifiers, value)
+            else:
+                found = await self.commands.lookup(arguments)
             # While this task waited for the answer, another one may have begun to read.
             since_ns, why_private = self._reading(session, things)
             if why_private is not None:
@@ -185,16 +192,6 @@ class AsyncAlkey(Keys):
             )
         except Unavailable as error:
             return self._unanswered(error)
-
-    async def _key_of(self, identifiers: list[bytes], value: bytes) -> str:
-        if self._spans and len(groups := by_namespace(identifiers)) > 1:
-            return await spread.key(self.commands, groups, identifiers, value)
-        return await self.commands.key([*identifiers, b"--", value])
-
-    async def _found(self, identifiers: list[bytes], value: bytes) -> Found:
-        if self._spans and len(groups := by_namespace(identifiers)) > 1:
-            return await spread.lookup(self.commands, groups, identifiers, value)
-        return await self.commands.lookup([*identifiers, b"--", value])
 
     def _reading(self, session: Any, things: list[object]) -> tuple[int | None, WhyPrivate | None]:
         if session is not None:

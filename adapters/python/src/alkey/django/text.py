@@ -49,6 +49,7 @@ _ENDS: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(
         (Kind.ENTERS, rf"SAVEPOINT\s+{_NAME}"),
     )
 )
+# Any comment, unlike in `alkey.texts`: whatever it holds, what follows may end a transaction.
 _SKIPPED = re.compile(r"\s+|--[^\n]*(\n|$)|/\*.*?\*/|\(", re.DOTALL)
 
 
