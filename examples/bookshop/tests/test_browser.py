@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.wait import WebDriverWait
 
 from conftest import Start
@@ -34,12 +34,17 @@ class Visitor:
         return str(self.browser.find_element(By.CSS_SELECTOR, selector).text)
 
     def click(self, text: str) -> None:
-        """Clicks, and waits until there is another page."""
-        page = self.browser.find_element(By.TAG_NAME, "html")
+        """Clicks, and waits until there is another page.
+
+        The page is known by when its document began: to ask for one of its elements while Chrome changes pages is now
+        and then answered by an error that is no StaleElementReferenceException (Selenium's issue 15401).
+        """
+        began = self.browser.execute_script("return performance.timeOrigin")
         self.browser.find_element(By.XPATH, f"//a[.='{text}'] | //button[.='{text}']").click()
-        WebDriverWait(self.browser, DEADLINE_S, 0.02).until(staleness_of(page))
-        WebDriverWait(self.browser, DEADLINE_S, 0.02).until(
-            lambda browser: browser.execute_script("return document.readyState") == "complete"
+        WebDriverWait(self.browser, DEADLINE_S, 0.02, ignored_exceptions=[WebDriverException]).until(
+            lambda browser: browser.execute_script(
+                "return performance.timeOrigin !== arguments[0] && document.readyState === 'complete'", began
+            )
         )
 
     def fill(self, name: str, text: str) -> None:
