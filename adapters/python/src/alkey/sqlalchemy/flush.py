@@ -39,11 +39,16 @@ def is_by_flush(context: Any) -> bool:
     return "compiled_cache" in context.execution_options
 
 
-def changed_by_flush(context: UOWTransaction, namespace: str, rows_sent: set[bytes]) -> set[bytes]:
-    """`rows_sent`: what the flush's statements named. What it deleted, `parents_of_deleted` is asked about."""
+def changed_by_flush(
+    context: UOWTransaction, namespace: str, rows_sent: set[bytes], has_inserted: bool
+) -> set[bytes]:
+    """`rows_sent`: what the flush's statements named; `has_inserted`: whether there were INSERTs among them, which
+    named nothing. What it deleted, `parents_of_deleted` is asked about."""
     changed: set[bytes] = set()
     for mapper, states in context.mappers.items():
         known = mapping(mapper)
+        if not (has_inserted or known.parents or len(known.tables) > 1):
+            continue
         new_states: list[InstanceState[Any]] = []
         old_states: list[InstanceState[Any]] = []
         for state in states:

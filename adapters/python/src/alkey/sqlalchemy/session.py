@@ -71,6 +71,7 @@ class Life:
         # The scopes of rows, by a statement of its own.
         self._is_reading = False
         self._rows_sent: set[bytes] = set()
+        self._has_inserted = False
         self._rows_read: set[bytes] = set()
         self._judged: weakref.ref[Any] = _NOTHING
         self._unnamed_insert: bytes | None = None
@@ -122,7 +123,7 @@ class Life:
         is_own = self._is_flushing and is_by_flush(context)
         if is_own and context.isinsert and not commits_by_itself(connection):
             # Named after the flush, when the keys are known that the database gives.
-            self.has_written = True
+            self.has_written = self._has_inserted = True
             self.add(scopes_inserted(context, self.namespace), connection)
             return
         savepoint = entered_savepoint(context)
@@ -138,7 +139,8 @@ class Life:
         if change.old_rows is not None:
             change.identifiers |= self._scopes(change.old_rows, connection, context.execution_options)
         if is_own:
-            self._rows_sent |= change.identifiers
+            # Most flushes send one statement, and a copy of thousands of rows takes time.
+            self._rows_sent = self._rows_sent | change.identifiers if self._rows_sent else change.identifiers
         elif change.unnamed_insert is not None:
             is_new = self.transaction.add_new(change.unnamed_insert, self._scope(connection))
             self._unnamed_insert = change.unnamed_insert if is_new else None
@@ -192,10 +194,11 @@ class Life:
         self._is_flushing = True
         self._rows_sent = set()
         self._rows_read = set()
+        self._has_inserted = False
 
     def after_flush(self, session: Session, context: UOWTransaction) -> None:
         self._is_flushing = False
-        self.add(changed_by_flush(context, self.namespace, self._rows_sent), None)
+        self.add(changed_by_flush(context, self.namespace, self._rows_sent, self._has_inserted), None)
         for mapper, rows in rows_beside(context, self.namespace, self._rows_sent, self._rows_read):
             connection = session.connection(bind_arguments={"mapper": mapper})
             self.add(self._scopes(rows, connection, {}), connection)

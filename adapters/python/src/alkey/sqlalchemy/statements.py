@@ -75,7 +75,7 @@ class Plan:
             if names:
                 found = names_of(self.table, namespace, names, parameters)
                 rows.update(filter(None, found))
-                are_told = are_told and None not in found
+                are_told = are_told and all(found)
         if not are_told:
             any_row = self.table.any_row(namespace)
             rows.add(any_row)
