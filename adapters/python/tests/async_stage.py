@@ -24,8 +24,15 @@ Actor = Callable[[random.Random], Coroutine[Any, Any, None]]
 class AsyncStage:
     """Who acts, until `act` is left. The tables are there, and filled."""
 
-    def __init__(self, engine: AsyncEngine, make_alkey: Callable[..., AsyncAlkey], seed: int) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        engine_of_writers: AsyncEngine,
+        make_alkey: Callable[..., AsyncAlkey],
+        seed: int,
+    ) -> None:
         self.engine = engine
+        self.engine_of_writers = engine_of_writers
         self.make_alkey = make_alkey
         self.seed = seed
         self.cache: dict[str, int] = {}
@@ -41,7 +48,7 @@ class AsyncStage:
         engine: AsyncEngine | None = None,
         alkey: AsyncAlkey | None = None,
     ) -> AsyncIterator[Tally]:
-        self.sessions_of_writers = async_sessionmaker(engine or self.engine)
+        self.sessions_of_writers = async_sessionmaker(engine or self.engine_of_writers)
         self.alkey_of_writers = alkey or self.make_alkey(unavailable="raise")
         self.alkey_of_writers.bind(self.sessions_of_writers)
         actors: list[Actor] = [*[self._read] * readers, *[self._write] * writers]

@@ -33,7 +33,7 @@ from stage import ROWS, Actor, Tally, Threads
 
 
 class DjangoStage(Threads):
-    """Readers and writers of Django. Readers use the alias "default", writers the one that they are given."""
+    """Readers and writers of Django. Readers use the alias "default", writers "archive" if they are given no other."""
 
     HITS = 100
 
@@ -43,7 +43,7 @@ class DjangoStage(Threads):
         Book.objects.bulk_create([Book(id=number) for number in range(1, ROWS + 1)])
 
     def act(
-        self, readers: int = 3, writers: int = 2, alias: str = "default"
+        self, readers: int = 3, writers: int = 2, alias: str = "archive"
     ) -> AbstractContextManager[Tally]:
         return self.acting([self._read] * readers + [partial(self._write, alias)] * writers)
 

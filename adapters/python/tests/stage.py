@@ -133,11 +133,14 @@ class Threads:
 
 
 class Stage(Threads):
-    """Readers and writers of SQLAlchemy."""
+    """Readers and writers of SQLAlchemy, each with an engine of their own."""
 
-    def __init__(self, engine: sa.Engine, make_alkey: Callable[..., Alkey], seed: int) -> None:
+    def __init__(
+        self, engine: sa.Engine, engine_of_writers: sa.Engine, make_alkey: Callable[..., Alkey], seed: int
+    ) -> None:
         super().__init__(seed)
         self.engine = engine
+        self.engine_of_writers = engine_of_writers
         self.make_alkey = make_alkey
         Base.metadata.create_all(engine)
         with Session(engine) as session:
@@ -185,7 +188,7 @@ class Stage(Threads):
         self, dice: random.Random, engine: sa.Engine | None = None, alkey: Alkey | None = None
     ) -> None:
         writer = alkey or self.make_alkey(unavailable="raise")
-        sessions = sessionmaker(engine or self.engine)
+        sessions = sessionmaker(engine or self.engine_of_writers)
         writer.bind(sessions)
         while not self.end.is_set():
             self.end.wait(dice.random() * 0.1)

@@ -39,15 +39,17 @@ def client_of(port: int) -> redis.asyncio.Redis:
 @pytest.fixture
 async def stage(pg_engine: sa.Engine, redis_server: RedisServer, seed: int) -> AsyncIterator[AsyncStage]:
     # It makes the tables.
-    Stage(pg_engine, lambda: patient(redis_server), seed)
-    engine = create_async_engine(pg_engine.url, connect_args=UNFROZEN)
+    Stage(pg_engine, pg_engine, lambda: patient(redis_server), seed)
+    engine = create_async_engine(pg_engine.url)
+    unfrozen = create_async_engine(pg_engine.url, connect_args=UNFROZEN)
     async with client_of(redis_server.port) as client:
-        yield AsyncStage(engine, lambda **options: AsyncAlkey(client, **options), seed)
+        yield AsyncStage(engine, unfrozen, lambda **options: AsyncAlkey(client, **options), seed)
     await engine.dispose()
+    await unfrozen.dispose()
 
 
 async def test_nothing_but_readers_and_writers(stage: AsyncStage) -> None:
-    async with stage.act() as tally:
+    async with stage.act(engine=stage.engine) as tally:
         await stage.go_on(hits=1000, commits=50)
     assert tally.refused == tally.unknown == 0
 

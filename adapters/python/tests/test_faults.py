@@ -22,7 +22,8 @@ from spy import Spy, spy
 from stage import Stage
 
 LEASE_MS = 2000
-# A writer that is frozen before it says COMMIT is ended by the database, before its lease is over.
+# A writer that is frozen before it says COMMIT is ended by the database, before its lease is over. Readers may be as
+# slow as a busy machine makes them.
 UNFROZEN = {"options": f"-c idle_in_transaction_session_timeout={LEASE_MS // 2}"}
 
 
@@ -47,9 +48,9 @@ def patient(server: RedisServer, **options: object) -> Alkey:
 
 @pytest.fixture
 def stage(pg_engine: sa.Engine, redis_server: RedisServer, seed: int) -> Iterator[Stage]:
-    engine = sa.create_engine(pg_engine.url, connect_args=UNFROZEN)
-    yield Stage(engine, lambda **options: patient(redis_server, **options), seed)
-    engine.dispose()
+    unfrozen = sa.create_engine(pg_engine.url, connect_args=UNFROZEN)
+    yield Stage(pg_engine, unfrozen, lambda **options: patient(redis_server, **options), seed)
+    unfrozen.dispose()
 
 
 @contextmanager
@@ -82,7 +83,7 @@ def lines(process: subprocess.Popen[str], wanted: str, count: int) -> None:
 
 
 def test_nothing_but_readers_and_writers(stage: Stage) -> None:
-    with stage.act() as tally:
+    with stage.act(engine=stage.engine) as tally:
         stage.go_on(hits=1000, commits=50)
     assert tally.refused == tally.unknown == 0
 
