@@ -13,7 +13,6 @@ It starts a redis-server as the tests do, and needs the same environment (see te
 from __future__ import annotations
 
 import gc
-import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -29,6 +28,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
 from alkey import Alkey
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from ratio import is_above
 
 from harness import RedisServer, wait_until
 
@@ -113,20 +114,7 @@ def main(rounds: int) -> int:
                         pairs.append((took[id(bare)], took[id(call)]))
                     # The first pair warms up.
                     del pairs[0]
-                    low, median, high = statistics.quantiles(
-                        [with_ / without for without, with_ in pairs], n=4
-                    )
-                    without, with_ = (
-                        statistics.median(side) / CALLS * 1e6 for side in zip(*pairs, strict=True)
-                    )
-                    is_above = bound is not None and median > bound
-                    failed += is_above
-                    print(
-                        f"{kind.__name__:7} {name:23} {median:.3f} [{low:.3f} {high:.3f}] "
-                        f"{'none' if bound is None else f'{bound:.2f}'}; {without:.1f} {with_:.1f}"
-                        f"{'  ABOVE ITS BOUND' if is_above else ''}",
-                        flush=True,
-                    )
+                    failed += is_above(f"{kind.__name__:7} {name:23}", pairs, bound, 1e6 / CALLS)
         return 1 if failed else 0
     finally:
         engine.dispose()

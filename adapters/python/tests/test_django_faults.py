@@ -46,7 +46,7 @@ def stage(
     seed: int,
 ) -> Iterator[DjangoStage]:
     # Readers may be as slow as a busy machine makes them.
-    use("default", **{**options, "OPTIONS": {}})
+    use("default", **postgres_options(postgres, "default_library"))
     use("archive", **options)
 
     def truth() -> psycopg.Connection[Any]:
