@@ -39,7 +39,7 @@ impl Setup {
 
     /// A test of a hundred thousand strict reads and more.
     pub(super) fn long(name: &'static str) -> Self {
-        Self { rounds: 5, reads: 14_000, ..Self::short(name) }
+        Self { rounds: 5, reads: 28_000, ..Self::short(name) }
     }
 
     /// Whether there is more than one round.

@@ -16,10 +16,14 @@ use super::link::{Link, NoAnswer};
 use super::random::Random;
 use super::reader::{Manner, Reader};
 use super::subject::{Subject, any_change};
-use super::world::{Mechanism, Phase, Running, USUAL_LEASE, World};
+use super::world::{Mechanism, Phase, Running, World};
 
 /// A transaction in so many answered reads, on average, for each writer.
 const READS_PER_TRANSACTION: u64 = 600;
+
+/// A writer leaves something in flight at most once in so many leases. All else is paced by reads; what is left keeps
+/// readers from hits for a time, in which a fast machine would leave more of it than a slow one.
+const LEASES_BETWEEN_LEFT_FLIGHTS: u32 = 3;
 
 /// How a transaction ends. In each death the connection is closed, and nothing more is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +107,8 @@ pub(super) struct Writer<'a> {
     transactions: u64,
     /// How many faults there had been when it last recorded.
     recorded_after_faults: u64,
+    /// When it may leave something in flight again.
+    may_leave_at: Instant,
     /// What is to be sent when a lease is over.
     late: Vec<(Instant, Cmd)>,
 }
@@ -118,6 +124,7 @@ impl<'a> Writer<'a> {
             name: format!("{}:tx:{}-{stream}", world.setup.namespace, world.setup.seed),
             transactions: 0,
             recorded_after_faults: 0,
+            may_leave_at: Instant::now(),
             late: Vec::new(),
         }
     }
@@ -173,12 +180,17 @@ impl<'a> Writer<'a> {
         Ok(lease_over)
     }
 
-    /// What is left in flight stays for a lease, so there is less of it where the lease is long.
     fn any_fate(&mut self) -> Fate {
-        let usual_leases = self.world.setup.lease.as_millis().div_ceil(USUAL_LEASE.as_millis());
         let fate = Fate::any(&mut self.random);
-        let leaves = self.random.one_in(u64::try_from(usual_leases).expect("a short lease"));
-        if fate.leaves_a_flight() && !leaves { Fate::Commits } else { fate }
+        if !fate.leaves_a_flight() {
+            return fate;
+        }
+        let now = Instant::now();
+        if now < self.may_leave_at {
+            return Fate::Commits;
+        }
+        self.may_leave_at = now + LEASES_BETWEEN_LEFT_FLIGHTS * self.world.setup.lease;
+        fate
     }
 
     fn transaction(&mut self) {
