@@ -67,6 +67,7 @@ functions! {
 
     get_context_flags = RedisModule_GetContextFlags(ctx: Ctx) -> c_int;
     get_thread_safe_context = RedisModule_GetThreadSafeContext(client: *mut raw::RedisModuleBlockedClient) -> Ctx;
+    get_detached_thread_safe_context = RedisModule_GetDetachedThreadSafeContext(ctx: Ctx) -> Ctx;
     free_thread_safe_context = RedisModule_FreeThreadSafeContext(ctx: Ctx);
     free_call_reply = RedisModule_FreeCallReply(reply: *mut raw::RedisModuleCallReply);
     get_selected_db = RedisModule_GetSelectedDb(ctx: Ctx) -> c_int;

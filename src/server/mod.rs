@@ -39,6 +39,7 @@ pub(crate) fn load(
         log::warn(&format!("alkey needs Redis 7.0 or later: this server has no {missing}"));
         return Status::Err;
     }
+    log::begin(ctx);
     let prepared = guard::run("MODULE LOAD", || {
         // The configuration comes first: it is what an operator may get wrong.
         config::register(ctx, arguments)?;
