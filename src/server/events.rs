@@ -2,6 +2,7 @@
 //! databases, starts a new term.
 
 use super::api::{self, Ctx};
+use super::keys::KeyName;
 use super::log;
 use super::{guard, state};
 use redis_module::raw;
@@ -16,6 +17,11 @@ pub(super) fn subscribe(ctx: Ctx) -> Result<(), String> {
         state.is_cluster = flags & raw::REDISMODULE_CTX_FLAGS_CLUSTER != 0;
     });
     learned.ok_or("its state is in use")?;
+    if flags & raw::REDISMODULE_CTX_FLAGS_CLUSTER != 0 && !KeyName::new(b"").can_ask_for_slot() {
+        return Err("in a cluster it asks the server by EXISTS which slots are its own: expected this command \
+             under its name, see rename-command"
+            .into());
+    }
     listen(ctx, raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED, on_role_changed)?;
     listen(ctx, raw::REDISMODULE_EVENT_SWAPDB, on_databases_swapped)
 }

@@ -8,6 +8,7 @@ use crate::protocol::error::{Error, Result};
 use crate::protocol::namespace::Namespace;
 use redis_module::raw;
 use std::ffi::{CStr, c_char, c_int};
+use std::io;
 use std::marker::PhantomData;
 
 /// The name of a key, as a string of the server's.
@@ -29,17 +30,31 @@ impl KeyName {
     /// was not sent.
     #[cold]
     pub(super) fn is_of_this_node(&self) -> bool {
+        self.ask_for_slot().is_ok()
+    }
+
+    /// Whether the server can be asked for the slot of a key: an operator may have renamed the command.
+    pub(super) fn can_ask_for_slot(&self) -> bool {
+        self.ask_for_slot().map_err(|error| error.kind()) != Err(io::ErrorKind::NotFound)
+    }
+
+    /// The error is that of `RedisModule_Call`: not found if there is no such command, others if the slot is not this
+    /// node's.
+    fn ask_for_slot(&self) -> io::Result<()> {
         // SAFETY: without a blocked client the context is that of a client of its own.
         let ctx = unsafe { api::get_thread_safe_context(core::ptr::null_mut()) };
         // SAFETY: the context was just made, the name ends in NUL, and the string is alive.
         let reply = unsafe { api::call_one(ctx, c"EXISTS".as_ptr(), self.0) };
-        if !reply.is_null() {
+        let answer = if reply.is_null() {
+            Err(io::Error::last_os_error())
+        } else {
             // SAFETY: the reply is ours, and is not used any more.
             unsafe { api::free_call_reply(reply) };
-        }
+            Ok(())
+        };
         // SAFETY: the context is ours, and is not used any more.
         unsafe { api::free_thread_safe_context(ctx) };
-        !reply.is_null()
+        answer
     }
 
     /// Tells transactions that watch the key, and clients that track it, that it changed; and whoever subscribed to
