@@ -55,8 +55,7 @@ pub(crate) fn write<T>(call: &Call, name: &[u8], work: impl FnOnce(&mut Primary)
             Primary::enter(&mut value.namespace, is_new, local, &moment, fresh_epoch, &mut outcome);
         let answer = work(&mut primary);
         if outcome.is_new_epoch {
-            // It may have come here under another name, or in another database.
-            value.place = (database, name.to_vec());
+            value.is_seen_at(database, name);
         }
         Ok((answer, (!outcome.is_nothing()).then(|| names.clone())))
     })?;
@@ -111,7 +110,9 @@ pub(crate) fn read<T>(
         let mut key = OpenedKey::for_reading(call, &names.namespace);
         let namespace = key.value(name)?.map(|value| &value.namespace);
         let moment = moment(clock, cluster);
-        let current = is_replica || Standing::of(namespace, local, &moment) == Standing::Current;
+        let standing = Standing::of(namespace, local, &moment);
+        // Where what was restored is trusted, a write command gives no new epoch either.
+        let current = is_replica || moment.settings.trust_restored || standing == Standing::Current;
         Ok(namespace.filter(|_| current).map(|namespace| work(namespace, moment.now)))
     })
 }
@@ -127,7 +128,11 @@ pub(crate) fn apply(call: &Call, name: &[u8], effect: &[u8]) -> Result<()> {
     let names = Names::of(name);
     let mut key = OpenedKey::for_reading(call, &names.namespace);
     let mut waste = Waste::default();
-    if let Some(made) = parsed.apply(key.value(name)?.map(|value| &mut value.namespace), &mut waste) {
+    let known = key.value(name)?.map(|value| {
+        value.is_seen_at(call.database(), name);
+        &mut value.namespace
+    });
+    if let Some(made) = parsed.apply(known, &mut waste) {
         drop(key);
         drop(OpenedKey::for_creating(call, &names.namespace, made));
     }

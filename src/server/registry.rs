@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(super) struct Value {
     pub(super) namespace: Namespace,
     /// The database and key under which it was seen last.
-    pub(super) place: (i32, Vec<u8>),
+    place: (i32, Vec<u8>),
 }
 
 /// Addresses of values that are alive. The server may free values on a thread of its own.
@@ -29,6 +29,15 @@ impl Value {
         let value = Box::into_raw(Box::new(Self { namespace, place: (database, name.to_vec()) }));
         alive().insert(value.expose_provenance());
         value
+    }
+
+    /// It may have come here under another name, or from another database.
+    pub(super) fn is_seen_at(&mut self, database: i32, name: &[u8]) {
+        let (known_database, known_name) = &mut self.place;
+        *known_database = database;
+        if known_name != name {
+            *known_name = name.to_vec();
+        }
     }
 
     /// Takes a value back from the server.
