@@ -134,7 +134,7 @@ impl Node {
                 self.local.grace = None;
             }
             Some(Mechanism::ExpiryCommits) => {
-                let _ = self.local.flights.take_overdue(moment.now.uptime_ms);
+                let _ = self.local.flights.take_overdue(moment.now.uptime_ms, usize::MAX);
             }
             _ => (),
         }

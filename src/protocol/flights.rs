@@ -10,7 +10,7 @@
 use super::allocated::allocated;
 use super::identifier::Member;
 use super::identifier_set::IdentifierSet;
-use super::limits::{REMEMBERED_BYTES_MAX, REMEMBERED_MS};
+use super::limits::{REMEMBERED_BYTES_MAX, REMEMBERED_MS, TABLES_MAX};
 use hashbrown::{DefaultHashBuilder, HashMap};
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -146,7 +146,7 @@ pub(crate) struct Lease {
 impl Flights {
     /// Whether anything in flight would change this.
     pub(crate) fn hold(&self, member: Member) -> bool {
-        self.holds.any_on(member)
+        !self.deadlines.is_empty() && self.holds.any_on(member)
     }
 
     /// As [`Self::hold`], for many identifiers. None while nothing is in flight.
@@ -274,46 +274,82 @@ impl Flights {
         self.deadlines.first().is_some_and(|(deadline, _)| now_ms > *deadline)
     }
 
-    /// Takes what is overdue out of flight; returns the identifiers, which are to be committed.
-    pub(crate) fn take_overdue(&mut self, now_ms: u64) -> Overdue {
-        let mut overdue = Overdue { transactions: 0, identifiers: self.set() };
-        while self.may_be_overdue(now_ms) {
-            let Some((_, name)) = self.deadlines.pop_first() else {
-                break;
-            };
-            let Some(transaction) = self.transactions.get_mut(&name) else {
+    /// Takes what is overdue out of flight; returns the identifiers, which are to be committed. Past
+    /// `sweep_threshold` of them, however many writers died at once, they are the tables.
+    pub(crate) fn take_overdue(&mut self, now_ms: u64, sweep_threshold: usize) -> Overdue {
+        let names: Vec<Rc<[u8]>> =
+            core::iter::from_fn(|| self.may_be_overdue(now_ms).then(|| self.deadlines.pop_first())?)
+                .map(|(_, name)| name)
+                .collect();
+        let mut collected = Collected::new(self.set(), sweep_threshold);
+        let (mut transactions, mut landed) = (0, 0);
+        for name in &names {
+            let Some(transaction) = self.transactions.get_mut(name) else {
                 continue;
             };
             let before = transaction.in_flight;
             let mut look_again_ms = u64::MAX;
-            let all = transaction.identifiers.iter_hashed().zip(&mut transaction.deadlines);
-            self.holds.remove(all.filter_map(|((member, hash), deadline)| {
-                if *deadline == LANDED {
-                    return None;
-                }
-                if now_ms <= *deadline {
+            for (member, deadline) in transaction.identifiers.iter().zip(&transaction.deadlines) {
+                if is_overdue(*deadline, now_ms) {
+                    transaction.in_flight -= 1;
+                    collected.add(member);
+                } else if *deadline != LANDED {
                     look_again_ms = look_again_ms.min(*deadline);
-                    return None;
                 }
-                *deadline = LANDED;
-                transaction.in_flight -= 1;
-                if overdue.identifiers.position(0, member).is_none() {
-                    overdue.identifiers.push(member, hash);
-                }
-                Some((member, hash))
-            }));
-            overdue.transactions += usize::from(transaction.in_flight < before);
+            }
+            landed += before - transaction.in_flight;
+            transactions += usize::from(transaction.in_flight < before);
             if transaction.in_flight > 0 {
                 transaction.look_again_ms = look_again_ms;
-                self.deadlines.insert((look_again_ms, name));
+                self.deadlines.insert((look_again_ms, name.clone()));
             } else {
                 transaction.remembered_ms = Some(now_ms);
-                self.remembered_bytes += transaction.bytes(&name);
-                self.remembered.insert((now_ms, name));
+                self.remembered_bytes += transaction.bytes(name);
+                self.remembered.insert((now_ms, name.clone()));
             }
         }
+        self.land(&names, now_ms, landed);
         self.forget(now_ms);
-        overdue
+        Overdue { transactions, identifiers: collected.set }
+    }
+
+    /// Lets what is overdue under these names land, which is so many identifiers, and takes it out of `holds`.
+    fn land(&mut self, names: &[Rc<[u8]>], now_ms: u64, landed: usize) {
+        // To forget all that is held and to hold again what rebuilds is far quicker than to forget much one by one.
+        let rebuilds = self.deadlines.len() < landed && self.in_flight() < landed;
+        for name in names {
+            let Some(Transaction { identifiers, deadlines, .. }) = self.transactions.get_mut(name) else {
+                continue;
+            };
+            if rebuilds {
+                deadlines.iter_mut().filter(|deadline| is_overdue(**deadline, now_ms)).for_each(|deadline| {
+                    *deadline = LANDED;
+                });
+                continue;
+            }
+            self.holds.remove(identifiers.iter_hashed().zip(deadlines).filter_map(|(hashed, deadline)| {
+                is_overdue(*deadline, now_ms).then(|| {
+                    *deadline = LANDED;
+                    hashed
+                })
+            }));
+        }
+        if rebuilds {
+            self.holds.clear();
+            for (_, name) in &self.deadlines {
+                let Some(transaction) = self.transactions.get(name) else { continue };
+                let all = transaction.identifiers.iter_hashed().zip(&transaction.deadlines);
+                for ((member, hash), _) in all.filter(|(_, deadline)| **deadline != LANDED) {
+                    self.holds.add(member, hash);
+                }
+            }
+        }
+    }
+
+    /// Identifiers in flight, counted as often as transactions have them.
+    fn in_flight(&self) -> usize {
+        let open = self.deadlines.iter().filter_map(|(_, name)| self.transactions.get(name));
+        open.map(|transaction| transaction.in_flight).sum()
     }
 
     /// Forgets transactions that were given up a day ago, and the oldest when there are too many.
@@ -375,18 +411,49 @@ pub(crate) struct Overdue {
     pub(crate) identifiers: IdentifierSet,
 }
 
-/// The same identifiers with tables in place of rows.
-pub(crate) fn tables_of(set: &IdentifierSet) -> IdentifierSet {
-    let mut tables = IdentifierSet::default();
-    for identifier in set.iter() {
-        // A threshold of 0 makes a table of every row.
-        add(&mut tables, 0, identifier, 0);
-    }
-    tables
+fn is_overdue(deadline: u64, now_ms: u64) -> bool {
+    deadline != LANDED && deadline < now_ms
 }
 
-/// Adds an identifier to a set, or its table once the set holds `sweep_threshold`; returns where it stands. Whoever
-/// asks expects it there.
+/// What is overdue, while it is collected.
+struct Collected {
+    set: IdentifierSet,
+    /// The most that are collected one by one.
+    sweep_threshold: usize,
+    /// Whether there are more, so that tables are collected in place of rows.
+    is_swept: bool,
+    /// The table of the last row, since rows of one table mostly follow each other.
+    last_table: Vec<u8>,
+}
+
+impl Collected {
+    fn new(set: IdentifierSet, sweep_threshold: usize) -> Self {
+        Self { set, sweep_threshold, is_swept: false, last_table: Vec::new() }
+    }
+
+    #[inline]
+    fn add(&mut self, member: Member) {
+        if !self.is_swept {
+            let end = self.set.len();
+            if self.set.position(end, member).is_some() {
+                return;
+            }
+            if end < self.sweep_threshold {
+                return self.set.push(member, self.set.hash(member));
+            }
+            self.is_swept = true;
+            core::mem::take(&mut self.set).iter().for_each(|known| self.add(known));
+        }
+        if !member.is_row() || self.last_table != member.table() {
+            // A threshold of 0 makes a table of every row.
+            add(&mut self.set, 0, member, 0);
+            self.last_table = if member.is_row() { member.table().to_vec() } else { Vec::new() };
+        }
+    }
+}
+
+/// Adds an identifier to a set, or its table once the set holds `sweep_threshold`, or everything once it holds as many
+/// tables as there can be; returns where it stands. Whoever asks expects it there.
 pub(crate) fn add(
     set: &mut IdentifierSet,
     expected: usize,
@@ -397,12 +464,17 @@ pub(crate) fn add(
         return position;
     }
     let end = set.len();
-    if !identifier.is_row() || end < sweep_threshold {
+    if identifier.is_row() && end < sweep_threshold {
         set.push(identifier, set.hash(identifier));
         return end;
     }
-    let swept = Member::whole_table(identifier.table());
-    let Some(table) = Member::parse(&swept) else { return end };
+    let swept = identifier.is_row().then(|| Member::whole_table(identifier.table()));
+    let table = match &swept {
+        _ if set.tables() >= TABLES_MAX => Member::parse(b"*#*"),
+        Some(swept) => Member::parse(swept),
+        None => Some(identifier),
+    };
+    let Some(table) = table else { return end };
     if let Some(position) = set.position(end, table) {
         return position;
     }

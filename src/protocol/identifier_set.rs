@@ -61,6 +61,11 @@ impl IdentifierSet {
         self.iter_hashed().map(|(member, _)| member)
     }
 
+    /// How many tables are in it as a whole.
+    pub(crate) fn tables(&self) -> usize {
+        self.tables
+    }
+
     /// The tables that are in it as a whole.
     pub(crate) fn whole_tables(&self) -> impl Iterator<Item = &[u8]> {
         // Mostly there are none, and then nobody looks.

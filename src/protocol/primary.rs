@@ -10,7 +10,7 @@
 
 use super::epoch::Epoch;
 use super::error::{Error, Result};
-use super::flights::{HoldsReader, Lease, add, tables_of};
+use super::flights::{HoldsReader, Lease, add};
 use super::identifier::{Identifier, Member};
 use super::identifier_set::IdentifierSet;
 use super::limits::{Settings, TRANSACTIONS_OPEN_MAX};
@@ -151,11 +151,7 @@ impl<'a> Primary<'a> {
     /// Presumes dead the writers whose leases are over, and commits what they recorded: the database may have.
     fn commit_overdue(&mut self) {
         let Moment { now, settings, .. } = self.moment;
-        let mut overdue = self.local.flights.take_overdue(now.uptime_ms);
-        if overdue.identifiers.len() > settings.sweep_threshold {
-            // However many writers died at once, what is committed for them is bounded.
-            overdue.identifiers = tables_of(&overdue.identifiers);
-        }
+        let overdue = self.local.flights.take_overdue(now.uptime_ms, settings.sweep_threshold);
         self.outcome.expired += overdue.transactions;
         self.commit_set(overdue.identifiers);
     }

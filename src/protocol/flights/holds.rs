@@ -138,7 +138,7 @@ impl Holds {
         maps + names.sum::<usize>()
     }
 
-    /// Whether any identifier in flight would change this one.
+    /// Whether any identifier in flight would change this one. To be asked while there is any.
     pub(super) fn any_on(&self, member: Member) -> bool {
         self.any_in(self.table(member), member)
     }
@@ -154,7 +154,8 @@ impl Holds {
             return true;
         }
         match member.target() {
-            Target::Everything => self.tables.values().any(|held| held.any > 0),
+            // Nobody asks while nothing is in flight.
+            Target::Everything => true,
             Target::Table { .. } => held.is_some(),
             Target::Row { .. } => held.is_some_and(|held| {
                 let hash = self.hasher.hash_one(member.bytes);

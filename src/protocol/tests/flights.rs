@@ -39,7 +39,7 @@ pub(super) fn assert_steps(sweep_threshold: usize, steps: &[(u64, Step)]) {
             }
             Overdue(transactions, identifiers) => {
                 assert_eq!(flights.may_be_overdue(now_ms), !identifiers.is_empty(), "{now_ms}: {step:?}");
-                let taken = flights.take_overdue(now_ms);
+                let taken = flights.take_overdue(now_ms, 100);
                 assert_eq!(texts(taken.identifiers.iter()), identifiers.to_vec(), "{now_ms}: {step:?}");
                 assert_eq!(taken.transactions, transactions, "{now_ms}: {step:?}");
             }
