@@ -23,7 +23,7 @@ use crate::protocol::stamp::Stamp;
 use crate::server::call::Call;
 use crate::server::keyspace;
 use crate::server::register::{Argument, Command, Keys, Spec};
-use std::rc::Rc;
+use std::sync::Arc;
 
 pub(crate) struct Explain;
 
@@ -65,7 +65,7 @@ struct Explained<'a> {
     part: &'a [u8],
     kind: &'static str,
     version: Option<(Stamp, u64, Cause)>,
-    holders: Vec<Rc<[u8]>>,
+    holders: Vec<Arc<[u8]>>,
 }
 
 fn explain<'a>(call: &Call, identifier: &Identifier<'a>) -> Result<Explained<'a>> {

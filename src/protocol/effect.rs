@@ -327,13 +327,10 @@ fn on_table(namespace: &mut Namespace, name: &[u8], stamp: Stamp, change: impl F
     }
 }
 
-/// The year 2248, in milliseconds since 1970.
-const UNIX_MS_MAX: u64 = 1 << 43;
-
-/// Refuses a stamp of the far future: those after it would have no numbers left, and a stamp that repeats is a
-/// key that doesn't change.
+/// Refuses a stamp of the far future, after which there would be no others: a stamp that repeats is a key that doesn't
+/// change.
 fn plausible(stamp: Stamp) -> Result<Stamp> {
-    if stamp.unix_ms() < UNIX_MS_MAX {
+    if stamp.is_plausible() {
         Ok(stamp)
     } else {
         Err(Error::Corrupt("expected a stamp before the year 2248"))

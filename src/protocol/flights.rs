@@ -13,7 +13,7 @@ use super::identifier_set::IdentifierSet;
 use super::limits::{REMEMBERED_BYTES_MAX, REMEMBERED_MS, TABLES_MAX};
 use hashbrown::{DefaultHashBuilder, HashMap};
 use std::collections::BTreeSet;
-use std::rc::Rc;
+use std::sync::Arc;
 
 #[cfg(test)]
 mod canonical;
@@ -25,12 +25,12 @@ pub(crate) use holds::HoldsReader;
 /// [`super::term::Now::uptime_ms`].
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Flights {
-    transactions: HashMap<Rc<[u8]>, Transaction>,
+    transactions: HashMap<Arc<[u8]>, Transaction>,
     /// When to look at a transaction again: no later than the first of its leases is over.
-    deadlines: BTreeSet<(u64, Rc<[u8]>)>,
+    deadlines: BTreeSet<(u64, Arc<[u8]>)>,
     holds: Holds,
     /// Transactions of which nothing is in flight any more, by when that came about.
-    remembered: BTreeSet<(u64, Rc<[u8]>)>,
+    remembered: BTreeSet<(u64, Arc<[u8]>)>,
     remembered_bytes: usize,
 }
 
@@ -53,8 +53,8 @@ const LANDED: u64 = 0;
 /// An entry of [`Flights::deadlines`] or [`Flights::remembered`], whose trees' nodes are little more than half full.
 const LISTED_BYTES: usize = 50;
 
-/// The counts before what an `Rc` points to.
-const RC_BYTES: usize = 2 * size_of::<usize>();
+/// The counts before what an `Arc` points to.
+const ARC_BYTES: usize = 2 * size_of::<usize>();
 
 impl Transaction {
     fn new(now_ms: u64, hasher: DefaultHashBuilder) -> Self {
@@ -121,15 +121,15 @@ impl Transaction {
 
     /// All that a transaction of this name takes: the name, where it is listed, and what was recorded under it.
     fn bytes(&self, name: &[u8]) -> usize {
-        let listed = LISTED_BYTES + 2 * size_of::<(Rc<[u8]>, Self)>();
-        allocated(name.len() + RC_BYTES) + listed + self.heap_bytes()
+        let listed = LISTED_BYTES + 2 * size_of::<(Arc<[u8]>, Self)>();
+        allocated(name.len() + ARC_BYTES) + listed + self.heap_bytes()
     }
 }
 
 /// A transaction in flight, as PENDING tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pending {
-    pub(crate) name: Rc<[u8]>,
+    pub(crate) name: Arc<[u8]>,
     pub(crate) age_ms: u64,
     pub(crate) lease_left_ms: u64,
     pub(crate) identifiers: usize,
@@ -178,13 +178,13 @@ impl Flights {
     /// Bytes held on the heap for transactions, as the allocator rounds them, nearly.
     pub(crate) fn heap_bytes(&self) -> usize {
         let transactions = self.transactions.iter().map(|(name, transaction)| {
-            allocated(name.len() + RC_BYTES) + LISTED_BYTES + transaction.heap_bytes()
+            allocated(name.len() + ARC_BYTES) + LISTED_BYTES + transaction.heap_bytes()
         });
         allocated(self.transactions.allocation_size()) + transactions.sum::<usize>() + self.holds.heap_bytes()
     }
 
     /// The names of the transactions in flight that would change this. O(N) in all that is in flight: for people.
-    pub(crate) fn holders(&self, member: Member) -> Vec<Rc<[u8]>> {
+    pub(crate) fn holders(&self, member: Member) -> Vec<Arc<[u8]>> {
         if !self.hold(member) {
             return Vec::new();
         }
@@ -217,7 +217,7 @@ impl Flights {
         let (name, transaction) = if let Some((name, known)) = transactions.get_key_value_mut(name) {
             (name.clone(), known)
         } else {
-            let name: Rc<[u8]> = name.into();
+            let name: Arc<[u8]> = name.into();
             let made = Transaction::new(lease.now_ms, holds.hasher.clone());
             (name.clone(), transactions.entry(name).or_insert(made))
         };
@@ -268,16 +268,22 @@ impl Flights {
         IdentifierSet::with_hasher(self.holds.hasher.clone())
     }
 
+    /// The last moment at which no lease is over, if anything is in flight.
+    #[inline]
+    pub(crate) fn next_deadline_ms(&self) -> Option<u64> {
+        self.deadlines.first().map(|(deadline, _)| *deadline)
+    }
+
     /// Whether a lease may be over.
     #[inline]
     pub(crate) fn may_be_overdue(&self, now_ms: u64) -> bool {
-        self.deadlines.first().is_some_and(|(deadline, _)| now_ms > *deadline)
+        self.next_deadline_ms().is_some_and(|deadline| now_ms > deadline)
     }
 
     /// Takes what is overdue out of flight; returns the identifiers, which are to be committed. Past
     /// `sweep_threshold` of them, however many writers died at once, they are the tables.
     pub(crate) fn take_overdue(&mut self, now_ms: u64, sweep_threshold: usize) -> Overdue {
-        let names: Vec<Rc<[u8]>> =
+        let names: Vec<Arc<[u8]>> =
             core::iter::from_fn(|| self.may_be_overdue(now_ms).then(|| self.deadlines.pop_first())?)
                 .map(|(_, name)| name)
                 .collect();
@@ -314,7 +320,7 @@ impl Flights {
     }
 
     /// Lets what is overdue under these names land, which is so many identifiers, and takes it out of `holds`.
-    fn land(&mut self, names: &[Rc<[u8]>], now_ms: u64, landed: usize) {
+    fn land(&mut self, names: &[Arc<[u8]>], now_ms: u64, landed: usize) {
         // To forget all that is held and to hold again what rebuilds is far quicker than to forget much one by one.
         let rebuilds = self.deadlines.len() < landed && self.in_flight() < landed;
         for name in names {

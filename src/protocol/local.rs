@@ -23,6 +23,14 @@ pub(crate) struct Grace {
 }
 
 impl Local {
+    /// When a lease or grace is over, if any runs: from then on the namespace is to be entered, though nobody asks.
+    #[inline]
+    pub(crate) fn due_ms(&self) -> Option<u64> {
+        let grace = self.grace.map(|grace| grace.until_ms);
+        let last_ms = self.flights.next_deadline_ms().into_iter().chain(grace).min()?;
+        Some(last_ms.saturating_add(1))
+    }
+
     /// Whether there is nothing here that would be missed.
     pub(crate) fn is_idle(&self) -> bool {
         self.grace.is_none() && self.flights.is_empty()

@@ -39,6 +39,8 @@ pub(crate) struct Namespace {
     tables: Tables,
     /// The term of this process in which the state is known to be complete, or [`ELSEWHERE`]. In memory only.
     pub(crate) term: u64,
+    /// Since when this process has seen every change, as [`Now::uptime_ms`]. In memory only.
+    pub(crate) since_ms: u64,
 }
 
 /// What gives an identifier its version.
@@ -81,6 +83,7 @@ impl Namespace {
             lease_ms: 0,
             tables: Tables::default(),
             term: ELSEWHERE,
+            since_ms: 0,
         }
     }
 
@@ -94,6 +97,13 @@ impl Namespace {
 
     pub(crate) fn stamps(&self) -> NamespaceStamps {
         NamespaceStamps { last: self.last, any: self.any, sweep: self.sweep }
+    }
+
+    /// Whether its stamps end soon, so that it needs a new epoch, in which they begin again at the clock's. A dump can
+    /// make it so.
+    #[inline]
+    pub(crate) fn is_out_of_stamps(&self) -> bool {
+        self.last.is_nearly_last()
     }
 
     pub(crate) fn lease_ms(&self) -> u64 {

@@ -39,6 +39,8 @@ pub(crate) enum Standing {
     FromElsewhere,
     /// Grace is over: what relaxed readers cached in it is dropped.
     GraceOver,
+    /// Its stamps end soon.
+    OutOfStamps,
     /// Nothing is to be done but, perhaps, to commit what is overdue.
     Current,
 }
@@ -49,12 +51,28 @@ impl Standing {
     pub(crate) fn of(namespace: Option<&Namespace>, local: &Local, moment: &Moment) -> Self {
         match namespace {
             None => Self::Missing,
-            Some(namespace) if namespace.term != moment.term.number => Self::FromElsewhere,
+            Some(namespace) if namespace.term != moment.term.number => {
+                if moment.settings.trust_restored && namespace.is_out_of_stamps() {
+                    return Self::OutOfStamps;
+                }
+                Self::FromElsewhere
+            }
             Some(_) if local.grace.is_some_and(|grace| moment.now.uptime_ms > grace.until_ms) => {
                 Self::GraceOver
             }
+            Some(namespace) if namespace.is_out_of_stamps() => Self::OutOfStamps,
             Some(_) => Self::Current,
         }
+    }
+
+    /// Whether a write command that came now would leave all keys as they are.
+    pub(crate) fn keeps_keys(self, local: &Local, moment: &Moment) -> bool {
+        let keeps_epoch = match self {
+            Self::Current => true,
+            Self::FromElsewhere => moment.settings.trust_restored,
+            Self::Missing | Self::GraceOver | Self::OutOfStamps => false,
+        };
+        keeps_epoch && !local.flights.may_be_overdue(moment.now.uptime_ms)
     }
 }
 
@@ -86,9 +104,25 @@ pub(crate) fn create(fresh: Epoch, local: &mut Local, moment: &Moment) -> Namesp
     namespace
 }
 
+/// Ends what is over in a namespace that is gone; returns how many transactions were given up. Nobody has a key of it,
+/// and whatever it is made anew with is later than what they recorded, so there is nothing to commit.
+pub(crate) fn end_overdue_of_missing(local: &mut Local, moment: &Moment) -> usize {
+    let now_ms = moment.now.uptime_ms;
+    if local.grace.is_some_and(|grace| now_ms > grace.until_ms) {
+        local.grace = None;
+    }
+    local.flights.take_overdue(now_ms, moment.settings.sweep_threshold).transactions
+}
+
+/// From now on this process sees every change.
+fn adopt(namespace: &mut Namespace, moment: &Moment) {
+    namespace.term = moment.term.number;
+    namespace.since_ms = moment.now.uptime_ms;
+}
+
 /// Puts a new epoch into this term.
 fn begin_epoch(namespace: &mut Namespace, local: &Local, moment: &Moment) {
-    namespace.term = moment.term.number;
+    adopt(namespace, moment);
     // Transactions may be in flight that were recorded in the last epoch, here or with an earlier primary. If a
     // failover comes now, the next primary's grace must cover them.
     let now_ms = moment.now.uptime_ms;
@@ -125,14 +159,16 @@ impl<'a> Primary<'a> {
     }
 
     fn renew(&mut self, standing: Standing, fresh: impl FnOnce() -> Epoch) {
-        if standing == Standing::GraceOver {
-            self.local.grace = None;
-        } else if self.moment.settings.trust_restored {
-            self.namespace.term = self.moment.term.number;
-            return;
-        } else {
-            let lease_ms = self.moment.settings.lease_ms.max(self.namespace.lease_ms());
-            self.local.extend_grace(self.moment.now.uptime_ms.saturating_add(lease_ms));
+        match standing {
+            Standing::GraceOver => self.local.grace = None,
+            Standing::FromElsewhere if self.moment.settings.trust_restored => {
+                return adopt(self.namespace, self.moment);
+            }
+            Standing::FromElsewhere => {
+                let lease_ms = self.moment.settings.lease_ms.max(self.namespace.lease_ms());
+                self.local.extend_grace(self.moment.now.uptime_ms.saturating_add(lease_ms));
+            }
+            Standing::Missing | Standing::OutOfStamps | Standing::Current => (),
         }
         self.namespace.renew(fresh(), self.moment.now, &mut self.outcome.waste);
         begin_epoch(self.namespace, self.local, self.moment);
@@ -233,9 +269,14 @@ impl<'a> Primary<'a> {
         Unsettled { in_grace: self.local.grace.is_some(), in_flight: self.local.flights.holds_reader() }
     }
 
-    /// For at least how many milliseconds this version has been the last.
+    /// For at least how many milliseconds this version has been the last. A stamp that is trusted may be by a clock of
+    /// another process, so it says nothing of the time before this one saw every change.
+    #[inline]
     pub(crate) fn settled_ms(&self, version: Stamp) -> u64 {
-        self.moment.now.unix_ms.saturating_sub(version.unix_ms()).saturating_sub(1)
+        let now = self.moment.now;
+        let since_stamp_ms = now.unix_ms.saturating_sub(version.unix_ms());
+        let seen_ms = now.uptime_ms.saturating_sub(self.namespace.since_ms);
+        since_stamp_ms.min(seen_ms).saturating_sub(1)
     }
 }
 

@@ -12,6 +12,13 @@ pub(crate) struct Stamp(u64);
 
 const COUNTER_BITS: u32 = 20;
 
+/// The year 2248, in milliseconds since 1970. No stamp is so late: stamps only grow, and one near the end of its 64 bits
+/// would leave no numbers for later ones.
+const UNIX_MS_MAX: u64 = 1 << 43;
+
+/// The latest moment that a clock may tell, in 2178: whatever the clock says, stamps that begin there have decades left.
+pub(crate) const CLOCK_MS_MAX: u64 = UNIX_MS_MAX - (1 << 41);
+
 impl Stamp {
     /// The first stamp after `self` that is not before `now`.
     pub(crate) fn next(self, now: Now) -> Self {
@@ -21,6 +28,17 @@ impl Stamp {
     /// When it was given, in milliseconds since 1970.
     pub(crate) fn unix_ms(self) -> u64 {
         self.0 >> COUNTER_BITS
+    }
+
+    /// Whether it is one that alkey may have given.
+    pub(crate) fn is_plausible(self) -> bool {
+        self.unix_ms() < UNIX_MS_MAX
+    }
+
+    /// Whether the stamps after it may not be plausible any more. Those of one command are: it takes a few.
+    #[inline]
+    pub(crate) fn is_nearly_last(self) -> bool {
+        self.unix_ms() + 1 >= UNIX_MS_MAX
     }
 
     /// The number that is stored, replicated and hashed.
@@ -49,6 +67,16 @@ mod tests {
         assert!(same_millisecond > first);
         assert_eq!(same_millisecond.unix_ms(), 1_000);
         assert_eq!(same_millisecond.next(at(2_000)).unix_ms(), 2_000);
+    }
+
+    #[test]
+    fn stamps_are_plausible_until_the_year_2248() {
+        let last = Stamp::from_bits((UNIX_MS_MAX << COUNTER_BITS) - 1);
+        assert!(last.is_plausible() && last.is_nearly_last());
+        assert!(!last.next(at(0)).is_plausible());
+        let earlier = Stamp::from_bits(((UNIX_MS_MAX - 1) << COUNTER_BITS) - 1);
+        assert!(earlier.is_plausible() && !earlier.is_nearly_last());
+        assert!(!Stamp::default().next(at(CLOCK_MS_MAX)).is_nearly_last());
     }
 
     #[test]

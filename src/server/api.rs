@@ -48,8 +48,12 @@ pub(super) type Str = *mut raw::RedisModuleString;
 pub(super) type Key = *mut raw::RedisModuleKey;
 /// A dump that is read or written.
 pub(super) type Io = *mut raw::RedisModuleIO;
+/// A command that a filter looks at.
+pub(super) type Filtered = *mut raw::RedisModuleCommandFilterCtx;
 /// What INFO writes into.
 pub(super) type Info = *mut raw::RedisModuleInfoCtx;
+/// What INFO says.
+type ServerInfo = *mut raw::RedisModuleServerInfoData;
 type TypePtr = *mut raw::RedisModuleType;
 type Digest = *mut raw::RedisModuleDigest;
 type Text = *const c_char;
@@ -71,6 +75,19 @@ functions! {
     free_thread_safe_context = RedisModule_FreeThreadSafeContext(ctx: Ctx);
     free_call_reply = RedisModule_FreeCallReply(reply: *mut raw::RedisModuleCallReply);
     get_selected_db = RedisModule_GetSelectedDb(ctx: Ctx) -> c_int;
+    select_db = RedisModule_SelectDb(ctx: Ctx, database: c_int) -> c_int;
+    avoid_replica_traffic = RedisModule_AvoidReplicaTraffic() -> c_int;
+    create_timer = RedisModule_CreateTimer(
+        ctx: Ctx, period_ms: c_longlong, callback: raw::RedisModuleTimerProc, data: *mut c_void
+    ) -> raw::RedisModuleTimerID;
+    stop_timer = RedisModule_StopTimer(ctx: Ctx, timer: raw::RedisModuleTimerID, data: *mut *mut c_void) -> c_int;
+    register_command_filter = RedisModule_RegisterCommandFilter(
+        ctx: Ctx, filter: raw::RedisModuleCommandFilterFunc, flags: c_int
+    ) -> *mut raw::RedisModuleCommandFilter;
+    command_filter_arg = RedisModule_CommandFilterArgGet(filtered: Filtered, position: c_int) -> Str;
+    call_reply_string = RedisModule_CallReplyStringPtr(
+        reply: *mut raw::RedisModuleCallReply, length: *mut usize
+    ) -> Text;
     subscribe_to_server_event = RedisModule_SubscribeToServerEvent(
         ctx: Ctx, event: raw::RedisModuleEvent, callback: raw::RedisModuleEventCallback
     ) -> c_int;
@@ -114,6 +131,11 @@ functions! {
     info_add_section = RedisModule_InfoAddSection(info: Info, name: Text) -> c_int;
     info_add_field_u64 = RedisModule_InfoAddFieldULongLong(info: Info, name: Text, number: c_ulonglong) -> c_int;
     info_add_field_text = RedisModule_InfoAddFieldCString(info: Info, name: Text, text: Text) -> c_int;
+    get_server_info = RedisModule_GetServerInfo(ctx: Ctx, section: Text) -> ServerInfo;
+    server_info_get_unsigned = RedisModule_ServerInfoGetFieldUnsigned(
+        info: ServerInfo, field: Text, error: *mut c_int
+    ) -> c_ulonglong;
+    free_server_info = RedisModule_FreeServerInfo(ctx: Ctx, info: ServerInfo);
     set_module_options = RedisModule_SetModuleOptions(ctx: Ctx, options: c_int);
 
     register_numeric_config = RedisModule_RegisterNumericConfig(
@@ -137,6 +159,12 @@ pub(super) fn module_options() -> c_int {
     let function = unsafe { raw::RedisModule_GetModuleOptionsAll };
     // SAFETY: it takes nothing.
     function.map_or(0, |function| unsafe { function() })
+}
+
+/// Whether a data type can also be made once the module is loaded: before Redis 7.2.
+pub(super) fn makes_types_after_load() -> bool {
+    // SAFETY: the pointer is written once, before any call of ours.
+    unsafe { raw::RedisModule_GetModuleOptionsAll }.is_none()
 }
 
 /// Whether modules can add an ACL category (Redis 7.4).
@@ -195,6 +223,20 @@ pub(super) unsafe fn replicate_two(ctx: Ctx, command: Text, first: &[u8], second
                 second.len(),
             )
         };
+    }
+}
+
+/// Calls a command that has a word for its only argument. Null if the server refuses.
+///
+/// # Safety
+///
+/// The context is one that the server gave, and both texts end in NUL.
+pub(super) unsafe fn call_word(ctx: Ctx, command: Text, word: Text) -> *mut raw::RedisModuleCallReply {
+    // SAFETY: the pointer is written once, before any call of ours.
+    match unsafe { raw::RedisModule_Call } {
+        // SAFETY: "c" announces a text, which follows.
+        Some(call) => unsafe { call(ctx, command, c"c".as_ptr(), word) },
+        None => core::ptr::null_mut(),
     }
 }
 

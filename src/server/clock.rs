@@ -1,5 +1,6 @@
 //! Time, for those who may not read a clock: see [`Now`].
 
+use crate::protocol::stamp::CLOCK_MS_MAX;
 use crate::protocol::term::{Now, Term};
 use std::time::{Instant, SystemTime};
 
@@ -38,8 +39,9 @@ impl Clock {
     }
 }
 
-/// The wall clock. A clock before 1970 counts as 1970: stamps only need it to grow.
+/// The wall clock. A clock before 1970 counts as 1970, and one of the far future as the last moment that stamps begin at:
+/// they only need it to grow.
 fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX).min(CLOCK_MS_MAX)
 }

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 /// A setting that is a number.
 struct Setting {
     name: &'static str,
+    default: i64,
     min: i64,
     max: i64,
     value: AtomicI64,
@@ -18,7 +19,7 @@ struct Setting {
 
 impl Setting {
     const fn new(name: &'static str, default: i64, min: i64, max: i64) -> Self {
-        Self { name, min, max, value: AtomicI64::new(default) }
+        Self { name, default, min, max, value: AtomicI64::new(default) }
     }
 
     fn get(&self) -> u64 {
@@ -48,6 +49,8 @@ pub(crate) fn settings() -> Settings {
 
 /// Makes the settings known to the server, with what the load line and the config file say of them.
 pub(super) fn register(ctx: Ctx, arguments: &[RedisString]) -> Result<(), String> {
+    // A load that was refused may have left its own.
+    all().for_each(|setting| setting.value.store(setting.default, Ordering::Relaxed));
     read_load_line(arguments)?;
     for setting in NUMBERS {
         let name = text(setting.name);
@@ -103,9 +106,8 @@ fn check(registered: c_int, setting: &Setting) -> Result<(), String> {
 fn read_load_line(arguments: &[RedisString]) -> Result<(), String> {
     let mut words = arguments.iter().map(|word| String::from_utf8_lossy(word.as_slice()));
     while let Some(name) = words.next() {
-        let known = || NUMBERS.into_iter().chain([&TRUST_RESTORED]);
-        let Some(setting) = known().find(|setting| setting.name == name) else {
-            let names: Vec<&str> = known().map(|setting| setting.name).collect();
+        let Some(setting) = all().find(|setting| setting.name == name) else {
+            let names: Vec<&str> = all().map(|setting| setting.name).collect();
             return Err(format!("{name:?} is no setting: expected one of {}", names.join(", ")));
         };
         let value = words.next().unwrap_or_default();
@@ -129,6 +131,10 @@ fn read_load_line(arguments: &[RedisString]) -> Result<(), String> {
     Ok(())
 }
 
+fn all() -> impl Iterator<Item = &'static Setting> {
+    NUMBERS.into_iter().chain([&TRUST_RESTORED])
+}
+
 fn setting<'a>(data: *mut c_void) -> Option<&'a Setting> {
     // SAFETY: the server passes what was registered: a static setting.
     unsafe { data.cast::<Setting>().as_ref() }
@@ -148,8 +154,8 @@ extern "C" fn set_number(
     if let Some(setting) = setting(data) {
         setting.value.store(value, Ordering::Relaxed);
         if core::ptr::eq(setting, &raw const LEASE_MS) {
-            let set = guard::run("CONFIG SET", || state::with(|state| state.set_lease(setting.get())));
-            debug_assert!(matches!(set, Ok(Some(()))), "no command runs while a setting is made");
+            // There is no state yet while the module is loaded.
+            let _ = guard::run("CONFIG SET", || state::with(|state| state.set_lease(setting.get())));
         }
     }
     0

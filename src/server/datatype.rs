@@ -6,7 +6,7 @@ use super::api::{self, Ctx, Io, Str};
 use super::call::bytes;
 use super::log;
 use super::registry::Value;
-use super::{announce, guard, reaper};
+use super::{announce, guard, late_type, reaper};
 use crate::protocol::effect::{self, Effect};
 use crate::protocol::error::{Error, Result};
 use crate::protocol::namespace::Namespace;
@@ -34,8 +34,20 @@ pub(super) fn kind() -> *mut raw::RedisModuleType {
     TYPE.load(Ordering::Relaxed)
 }
 
-/// Makes the data type known to the server.
+/// Tells the server what alkey asks of it, and makes the data type known to it, or leaves this to [`super::late_type`].
 pub(super) fn register(ctx: Ctx) -> core::result::Result<(), String> {
+    // Without the first of these options a dump that ends early ends the server, where it should only be refused;
+    // without the second the server moves no slot atomically.
+    let options = raw::REDISMODULE_OPTIONS_HANDLE_IO_ERRORS.cast_signed()
+        | (HANDLE_ATOMIC_SLOT_MIGRATION & api::module_options());
+    // SAFETY: the context is that of the load.
+    unsafe { api::set_module_options(ctx, options) };
+    TYPE.store(core::ptr::null_mut(), Ordering::Relaxed);
+    if late_type::is_wanted(ctx) { Ok(()) } else { make(ctx) }
+}
+
+/// Makes the data type known to the server.
+pub(super) fn make(ctx: Ctx) -> core::result::Result<(), String> {
     let mut methods = raw::RedisModuleTypeMethods {
         version: u64::from(raw::REDISMODULE_TYPE_METHOD_VERSION),
         rdb_load: Some(load),
@@ -64,12 +76,6 @@ pub(super) fn register(ctx: Ctx) -> core::result::Result<(), String> {
         return Err("the server refused the data type".into());
     }
     TYPE.store(made, Ordering::Relaxed);
-    // Without the first of these options a dump that ends early ends the server, where it should only be refused;
-    // without the second the server moves no slot atomically.
-    let options = raw::REDISMODULE_OPTIONS_HANDLE_IO_ERRORS.cast_signed()
-        | (HANDLE_ATOMIC_SLOT_MIGRATION & api::module_options());
-    // SAFETY: the context is that of the load.
-    unsafe { api::set_module_options(ctx, options) };
     Ok(())
 }
 

@@ -2,8 +2,8 @@
 
 use super::api::{self, Key, Str};
 use super::call::{Call, bytes};
-use super::datatype;
 use super::registry::Value;
+use super::{datatype, late_type};
 use crate::protocol::error::{Error, Result};
 use crate::protocol::namespace::Namespace;
 use redis_module::raw;
@@ -146,8 +146,9 @@ impl<'a> OpenedKey<'a> {
         let opened = Self::open(call, name, raw::REDISMODULE_READ | raw::REDISMODULE_WRITE);
         let value = Value::into_raw(namespace, call.database(), name.bytes());
         // SAFETY: the key is open for writing; the type is the one whose values these are.
-        let set = unsafe { api::module_type_set_value(opened.key, datatype::kind(), value.cast()) };
-        if set != 0 {
+        let set = |kind| unsafe { api::module_type_set_value(opened.key, kind, value.cast()) };
+        let kind = late_type::kind(call.ctx);
+        if kind.is_null() || set(kind) != 0 {
             // SAFETY: the server refused the value, so it is still ours.
             drop(unsafe { Value::from_raw(value) });
         }

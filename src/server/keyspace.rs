@@ -7,7 +7,6 @@ use super::call::Call;
 use super::clock::Clock;
 use super::counters::Counter;
 use super::keys::{KeyName, Names, OpenedKey};
-use super::state::Place;
 use super::{config, reaper, state};
 use crate::protocol::effect::Effect;
 use crate::protocol::epoch::Epoch;
@@ -17,7 +16,7 @@ use crate::protocol::identifier::require_hash_tag;
 use crate::protocol::local::Local;
 use crate::protocol::namespace::Namespace;
 use crate::protocol::outcome::Outcome;
-use crate::protocol::primary::{Moment, Primary, Standing, create};
+use crate::protocol::primary::{Moment, Primary, Standing, create, end_overdue_of_missing};
 use crate::protocol::term::Now;
 use crate::protocol::waste::Waste;
 use redis_module::raw;
@@ -31,18 +30,14 @@ pub(crate) fn write<T>(call: &Call, name: &[u8], work: impl FnOnce(&mut Primary)
         judge_one(state, name)?;
         let cluster = state.is_cluster;
         let database = call.database();
-        let (Place { names, local, .. }, clock) = state.place(database, name);
+        let (place, clock, due) = state.place(database, name);
+        let (names, local) = (&place.names, &mut place.local);
         let mut key = OpenedKey::for_reading(call, &names.namespace);
         let moment = moment(clock, cluster);
         let known = key.value(name)?.map(|value| &value.namespace);
         let is_new = known.is_none();
-        if cluster {
-            // What is here and current was made or renewed by the node that owns the slot, and goes when the slot goes.
-            let standing = Standing::of(known, local, &moment);
-            let may_be_moving = matches!(standing, Standing::Missing | Standing::FromElsewhere);
-            if may_be_moving && !names.namespace.is_of_this_node() {
-                return Err(Error::NotHereYet(name.to_vec()));
-            }
+        if may_be_of_another_node(known, local, &moment) && !names.namespace.is_of_this_node() {
+            return Err(Error::NotHereYet(name.to_vec()));
         }
         if is_new {
             let namespace = create(fresh_epoch(), local, &moment);
@@ -57,7 +52,9 @@ pub(crate) fn write<T>(call: &Call, name: &[u8], work: impl FnOnce(&mut Primary)
         if outcome.is_new_epoch {
             value.is_seen_at(database, name);
         }
-        Ok((answer, (!outcome.is_nothing()).then(|| names.clone())))
+        let names = (!outcome.is_nothing()).then(|| names.clone());
+        due.enlist(call.ctx, moment.now.uptime_ms, place);
+        Ok((answer, names))
     })?;
     if let Some(names) = names {
         Counter::Epochs.add(outcome.is_new_epoch.into());
@@ -67,6 +64,36 @@ pub(crate) fn write<T>(call: &Call, name: &[u8], work: impl FnOnce(&mut Primary)
         reaper::free(outcome.waste);
     }
     answer
+}
+
+/// Ends the leases and the grace that are over, though no command names the namespace: as a write command would, but that
+/// it makes none.
+pub(super) fn end_overdue(call: &Call, name: &[u8]) -> Result<()> {
+    let is_here = with_state(|state| {
+        judge_role(state)?;
+        let cluster = state.is_cluster;
+        let (place, clock, due) = state.place(call.database(), name);
+        let (names, local) = (&place.names, &mut place.local);
+        let moment = moment(clock, cluster);
+        let mut key = OpenedKey::for_reading(call, &names.namespace);
+        // A key of another type has taken its place.
+        let known = key.value(name).ok().flatten().map(|value| &value.namespace);
+        let is_here = known.is_some()
+            && (!may_be_of_another_node(known, local, &moment) || names.namespace.is_of_this_node());
+        if !is_here {
+            Counter::Expired.add(end_overdue_of_missing(local, &moment));
+            due.enlist(call.ctx, moment.now.uptime_ms, place);
+        }
+        Ok(is_here)
+    })?;
+    if is_here { write(call, name, |_| Ok(())) } else { Ok(()) }
+}
+
+/// Whether the server is to be asked for the slot. What is current was made or renewed by the node that owns the slot, and
+/// goes when the slot goes.
+fn may_be_of_another_node(known: Option<&Namespace>, local: &Local, moment: &Moment) -> bool {
+    moment.cluster
+        && matches!(Standing::of(known, local, moment), Standing::Missing | Standing::FromElsewhere)
 }
 
 /// Judges the namespaces of a write command that names any number of them: nothing may have changed in one when
@@ -97,7 +124,8 @@ fn judge_tag(state: &state::State, name: &[u8]) -> Result<()> {
 }
 
 /// Reads a namespace on behalf of a command that changes nothing. None where there is none, or where on a primary a
-/// write command would give it a new epoch: what it says now would not be true for long.
+/// write command would change keys before it did anything else, by a new epoch or for writers whose leases are over: what
+/// it says now would not be true any more.
 pub(crate) fn read<T>(
     call: &Call,
     name: &[u8],
@@ -106,14 +134,13 @@ pub(crate) fn read<T>(
     with_state(|state| {
         judge_tag(state, name)?;
         let (is_replica, cluster) = (state.is_replica, state.is_cluster);
-        let (Place { names, local, .. }, clock) = state.place(call.database(), name);
+        let (place, clock, _) = state.place(call.database(), name);
+        let (names, local) = (&place.names, &place.local);
         let mut key = OpenedKey::for_reading(call, &names.namespace);
         let namespace = key.value(name)?.map(|value| &value.namespace);
         let moment = moment(clock, cluster);
-        let standing = Standing::of(namespace, local, &moment);
-        // Where what was restored is trusted, a write command gives no new epoch either.
-        let current = is_replica || moment.settings.trust_restored || standing == Standing::Current;
-        Ok(namespace.filter(|_| current).map(|namespace| work(namespace, moment.now)))
+        let is_true = is_replica || Standing::of(namespace, local, &moment).keeps_keys(local, &moment);
+        Ok(namespace.filter(|_| is_true).map(|namespace| work(namespace, moment.now)))
     })
 }
 

@@ -11,17 +11,21 @@ mod api;
 pub(crate) mod call;
 mod clock;
 pub(crate) mod config;
+mod context;
 pub(crate) mod counters;
 mod datatype;
+mod due;
 mod events;
 mod guard;
 mod info;
 mod keys;
 pub(crate) mod keyspace;
+mod late_type;
 pub(crate) mod log;
 mod reaper;
 pub(crate) mod register;
 mod registry;
+mod slots;
 mod state;
 
 use api::Ctx;
@@ -39,15 +43,15 @@ pub(crate) fn load(
         log::warn(&format!("alkey needs Redis 7.0 or later: this server has no {missing}"));
         return Status::Err;
     }
-    log::begin(ctx);
+    context::make(ctx);
     let prepared = guard::run("MODULE LOAD", || {
         // The configuration comes first: it is what an operator may get wrong.
         config::register(ctx, arguments)?;
         datatype::register(ctx)?;
-        events::subscribe(ctx)?;
         info::register(ctx)?;
         register::add_category(ctx)?;
-        commands(&register::Registrar::new(ctx))
+        commands(&register::Registrar::new(ctx))?;
+        events::subscribe(ctx)
     });
     match prepared.map_err(|panic| panic.text().into_owned()).flatten() {
         Ok(()) => Status::Ok,

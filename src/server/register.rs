@@ -9,6 +9,7 @@ use crate::protocol::identifier::looks_like_identifier;
 use crate::protocol::parts::VALUES_FOLLOW;
 use redis_module::raw;
 use std::ffi::{CStr, CString, c_int};
+use std::io;
 
 /// A command: what is known of it before it runs, and what it does.
 pub(crate) trait Command {
@@ -137,6 +138,8 @@ pub(super) fn add_category(ctx: Ctx) -> core::result::Result<(), String> {
     // SAFETY: the context is that of the load, and the name ends in NUL.
     match unsafe { api::add_acl_category(ctx, c"alkey".as_ptr()) } {
         Some(OK) | None => Ok(()),
+        // Redis 8 keeps that of a load which was refused.
+        Some(_) if io::Error::last_os_error().kind() == io::ErrorKind::ResourceBusy => Ok(()),
         Some(_) => Err("the server refused the ACL category".into()),
     }
 }

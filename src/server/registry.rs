@@ -4,6 +4,7 @@
 //! would stall it. So each value enters itself when it is made, and leaves when it is freed.
 
 use crate::protocol::namespace::Namespace;
+use crate::protocol::term::ELSEWHERE;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -49,6 +50,42 @@ impl Value {
         alive().remove(&value.addr());
         // SAFETY: the caller says so.
         unsafe { Box::from_raw(value) }
+    }
+}
+
+/// A namespace of another term, or of none.
+pub(super) struct Found {
+    pub(super) database: i32,
+    pub(super) name: Vec<u8>,
+    /// Where to go on.
+    pub(super) next: usize,
+}
+
+/// The next namespace from here on in the list of all that is not of this term: where it was seen last.
+///
+/// To be called with the server's lock, and not from within a command: nothing else changes a value.
+pub(super) fn next_from(from: usize, term: u64) -> Option<Found> {
+    alive().range(from..).find_map(|address| {
+        let value = core::ptr::with_exposed_provenance::<Value>(*address);
+        // SAFETY: what is in the set was made by `into_raw` and not taken back.
+        let Value { namespace, place: (database, name) } = unsafe { value.as_ref() }?;
+        let found = Found { database: *database, name: name.clone(), next: address + 1 };
+        (namespace.term != term).then_some(found)
+    })
+}
+
+/// Has all namespaces whose names are not kept count as state from elsewhere.
+///
+/// To be called with the server's lock, and not from within a command: nothing else changes a value.
+pub(super) fn estrange(is_kept: impl Fn(&[u8]) -> bool) {
+    for address in alive().iter() {
+        let value = core::ptr::with_exposed_provenance_mut::<Value>(*address);
+        // SAFETY: what is in the set was made by `into_raw` and not taken back, and nobody else refers to it.
+        if let Some(Value { namespace, place: (_, name) }) = unsafe { value.as_mut() }
+            && !is_kept(name)
+        {
+            namespace.term = ELSEWHERE;
+        }
     }
 }
 
