@@ -160,6 +160,69 @@ fn with_a_missing_namespace_taken_for_new_in_a_cluster() {
     assert_holds(&plan(3, None));
 }
 
+/// Between the loss of a slot and its return another node may have committed in it.
+#[test]
+fn with_a_slot_that_was_lost_and_is_trusted() {
+    let plan = |without| Plan {
+        readers: vec![ReaderPlan { reads: 3, ..ReaderPlan::default() }],
+        faults: vec![FaultKind::Reassign],
+        faults_max: 2,
+        is_cluster: true,
+        without,
+        ..Plan::default()
+    };
+    assert_strict_reader_gets_stale(&plan(Some(Mechanism::LostSlots)));
+    assert_holds(&plan(None));
+}
+
+/// What a node made in a slot that was called back from it, it would find there when the slot comes after all.
+#[test]
+fn with_a_namespace_made_before_its_slot_has_come() {
+    let plan = |without| Plan {
+        readers: vec![ReaderPlan { reads: 3, ..ReaderPlan::default() }],
+        faults: vec![FaultKind::CallBack, FaultKind::Reassign],
+        faults_max: 2,
+        milliseconds: 5,
+        is_cluster: true,
+        without,
+        ..Plan::default()
+    };
+    assert_strict_reader_gets_stale(&plan(Some(Mechanism::TryAgain)));
+    assert_holds(&plan(None));
+}
+
+/// Stamps of the process before, whose clock was behind, look older than they are.
+#[test]
+fn with_settled_by_the_clock_of_another_process() {
+    let plan = |without| Plan {
+        readers: vec![ReaderPlan { kinds: &[Kind::Strict, Kind::StrictSnapshot], ..ReaderPlan::default() }],
+        faults: vec![FaultKind::RestartAtRest],
+        faults_max: 1,
+        clock_back_ms: -3,
+        trusts_restored: true,
+        without,
+        ..Plan::default()
+    };
+    assert_strict_reader_gets_stale(&plan(Some(Mechanism::SettledSinceSeen)));
+    assert_holds(&plan(None));
+}
+
+/// Readers of a replica end no lease, and nobody else need come.
+#[test]
+fn without_a_timer() {
+    let plan = |without| Plan {
+        readers: vec![
+            ReaderPlan { reads: 3, kinds: &[Kind::RelaxedReplica], ..ReaderPlan::default() },
+            ReaderPlan::default(),
+        ],
+        has_timer: true,
+        without,
+        ..Plan::default()
+    };
+    assert_relaxed_key_stays_stale(&plan(Some(Mechanism::Timer)));
+    assert_holds(&plan(None));
+}
+
 /// What the lease of a lost namespace was, nobody knows: a lease that is lowered counts for those that were given
 /// before only as long as nothing is lost with it. See the plan `a_lowered_lease`, which holds.
 #[test]

@@ -1,5 +1,6 @@
 //! What goes wrong with the server.
 
+use super::log::Log;
 use super::node::{Node, Told};
 use super::plan::{FaultKind, Mechanism, Plan};
 use super::world::World;
@@ -24,7 +25,14 @@ impl World {
             match kind {
                 FaultKind::Flush if self.nodes[0].namespace.is_none() => (),
                 FaultKind::LowerLease if self.lease_ms == 1 => (),
-                FaultKind::Flush | FaultKind::Flip | FaultKind::Migrate | FaultKind::LowerLease => {
+                FaultKind::RestartAtRest if self.nodes[0].local.flights.open() > 0 => (),
+                FaultKind::Flush
+                | FaultKind::Flip
+                | FaultKind::Migrate
+                | FaultKind::Reassign
+                | FaultKind::CallBack
+                | FaultKind::LowerLease
+                | FaultKind::RestartAtRest => {
                     faults.push(Fault { kind: *kind, survives: 0 });
                 }
                 FaultKind::Failover | FaultKind::Restart | FaultKind::Swap | FaultKind::Restore => {
@@ -37,7 +45,7 @@ impl World {
         faults
     }
 
-    pub(super) fn go_wrong(&mut self, plan: &Plan, fault: Fault) {
+    pub(super) fn go_wrong(&mut self, plan: &Plan, fault: Fault, log: &mut Log) {
         self.faults_left -= 1;
         let setting = self.setting();
         let behind_ms = self.nodes[0].clock_behind_ms() + plan.clock_back_ms;
@@ -84,10 +92,33 @@ impl World {
                 self.tell(Told::Restored(dump));
             }
             FaultKind::Migrate => {
-                let primary = synchronised((*self.nodes[1]).clone(), &self.nodes[0]);
+                let mut primary = (*self.nodes[1]).clone();
+                if self.nodes[0].namespace.is_some() {
+                    primary = synchronised(primary, &self.nodes[0]);
+                }
                 let mut other = (*self.nodes[0]).clone();
                 other.namespace = None;
                 self.take_over(primary, other);
+            }
+            FaultKind::Reassign => {
+                let [mut loser, winner] = [(*self.nodes[0]).clone(), (*self.nodes[1]).clone()];
+                if plan.without != Some(Mechanism::LostSlots) {
+                    loser.lose_slot();
+                }
+                self.take_over(winner, loser);
+            }
+            FaultKind::CallBack => {
+                let [mut owner, mut other] = [(*self.nodes[0]).clone(), (*self.nodes[1]).clone()];
+                if plan.without == Some(Mechanism::TryAgain) {
+                    other.write(plan, setting, &mut self.epochs, log, |_| ());
+                }
+                owner = synchronised(owner.clone(), &owner);
+                self.take_over(owner, other);
+            }
+            FaultKind::RestartAtRest => {
+                let primary = synchronised(Node::start(setting, behind_ms), &self.nodes[0]);
+                let replica = (*self.nodes[1]).clone();
+                self.take_over(primary, replica);
             }
             FaultKind::LowerLease => {
                 self.lease_ms = 1;

@@ -11,6 +11,8 @@ pub(super) struct Tally {
     /// Of the strict hits, in an epoch that wasn't the first: after a fault.
     pub(super) later_hits: u64,
     pub(super) relaxed_hits: u64,
+    /// Of these, on a replica.
+    pub(super) replica_hits: u64,
     pub(super) bypasses: u64,
     pub(super) created: u64,
     pub(super) renewed: u64,

@@ -9,8 +9,8 @@ use crate::protocol::limits::Settings;
 use crate::protocol::local::Local;
 use crate::protocol::namespace::Namespace;
 use crate::protocol::outcome::Outcome;
-use crate::protocol::primary::{Moment, Primary, Standing, create};
-use crate::protocol::term::{Now, Term};
+use crate::protocol::primary::{Moment, Primary, Standing, create, end_overdue_of_missing};
+use crate::protocol::term::{ELSEWHERE, Now, Term};
 use crate::protocol::waste::Waste;
 use core::hash::{Hash, Hasher};
 use siphasher::sip::SipHasher13;
@@ -35,7 +35,7 @@ pub(super) struct Node {
     pub(super) local: Local,
     term: Term,
     started_at: u64,
-    clock_behind_ms: u64,
+    clock_behind_ms: i64,
 }
 
 /// What a command finds: the time, and the operator's setting.
@@ -47,14 +47,14 @@ pub(super) struct Setting {
 
 impl Node {
     /// A process that has just started, with nothing.
-    pub(super) fn start(setting: Setting, clock_behind_ms: u64) -> Self {
+    pub(super) fn start(setting: Setting, clock_behind_ms: i64) -> Self {
         let term = Term::start(1, 0, setting.lease_ms);
         let started_at = setting.now_ms;
         Self { namespace: None, local: Local::default(), term, started_at, clock_behind_ms }
     }
 
     /// The role changed. The wall clock is read again.
-    pub(super) fn start_term(&mut self, setting: Setting, clock_behind_ms: u64) {
+    pub(super) fn start_term(&mut self, setting: Setting, clock_behind_ms: i64) {
         self.clock_behind_ms = clock_behind_ms;
         let now_ms = self.now(setting.now_ms).uptime_ms;
         self.term = Term::start(self.term.number + 1, now_ms, setting.lease_ms);
@@ -65,12 +65,12 @@ impl Node {
         self.term.set_lease(self.now(setting.now_ms).uptime_ms, setting.lease_ms);
     }
 
-    fn now(&self, now_ms: u64) -> Now {
-        let unix_ms = UNIX_START_MS + now_ms - self.clock_behind_ms;
+    pub(super) fn now(&self, now_ms: u64) -> Now {
+        let unix_ms = (UNIX_START_MS + now_ms).checked_add_signed(-self.clock_behind_ms).unwrap();
         Now { unix_ms, uptime_ms: now_ms - self.started_at }
     }
 
-    pub(super) fn clock_behind_ms(&self) -> u64 {
+    pub(super) fn clock_behind_ms(&self) -> i64 {
         self.clock_behind_ms
     }
 
@@ -101,6 +101,26 @@ impl Node {
         (answer, outcome.effect.bytes().map(<[u8]>::to_vec))
     }
 
+    /// What the server's timer does when a lease or grace is over, or a term has begun.
+    pub(super) fn is_due(&self, plan: &Plan, setting: Setting) -> bool {
+        let moment = self.moment(plan, setting);
+        let is_of_term = self.namespace.as_ref().is_none_or(|namespace| namespace.term == self.term.number);
+        !is_of_term || self.local.due_ms().is_some_and(|due_ms| moment.now.uptime_ms >= due_ms)
+    }
+
+    /// Ends what is over where there is no namespace.
+    pub(super) fn end_overdue_of_missing(&mut self, plan: &Plan, setting: Setting) {
+        let moment = self.moment(plan, setting);
+        end_overdue_of_missing(&mut self.local, &moment);
+    }
+
+    /// The namespace is not this process's any more, though its key stays.
+    pub(super) fn lose_slot(&mut self) {
+        if let Some(namespace) = &mut self.namespace {
+            namespace.term = ELSEWHERE;
+        }
+    }
+
     /// Whether rows were dropped for being too many.
     fn has_floors(&self) -> bool {
         let tables = self.namespace.iter().flat_map(|namespace| namespace.tables().values());
@@ -112,7 +132,7 @@ impl Node {
             lease_ms: setting.lease_ms,
             sweep_threshold: 100,
             rows_max: plan.rows_max,
-            trust_restored: plan.without == Some(Mechanism::RestoredIsSuspect),
+            trust_restored: plan.trusts_restored || plan.without == Some(Mechanism::RestoredIsSuspect),
         };
         let cluster = plan.is_cluster && plan.without != Some(Mechanism::ClusterGrace);
         Moment { now: self.now(setting.now_ms), term: self.term, settings, cluster }

@@ -20,7 +20,11 @@ pub(super) struct Plan {
     pub(super) strays_max: usize,
     pub(super) rows_max: usize,
     /// By how much the wall clock of each term is behind that of the term before: nothing may rely on it.
-    pub(super) clock_back_ms: u64,
+    pub(super) clock_back_ms: i64,
+    /// `alkey.trust-restored yes`, where nothing is ever forgotten.
+    pub(super) trusts_restored: bool,
+    /// Whether the server's timer ends what is over, in the millisecond in which it is. Without, it is as late as can be.
+    pub(super) has_timer: bool,
     /// What is switched off, in a run that is to find a counterexample.
     pub(super) without: Option<Mechanism>,
 }
@@ -41,6 +45,8 @@ impl Default for Plan {
             strays_max: 0,
             rows_max: 100,
             clock_back_ms: 3,
+            trusts_restored: false,
+            has_timer: false,
             without: None,
         }
     }
@@ -68,9 +74,11 @@ impl Default for ReaderPlan {
 
 impl Plan {
     /// For how long a relaxed reader may be told the key of an old value: as long as a transaction is in flight after
-    /// the database committed it. That is a lease, and one more for each of its RECORDs that comes once more.
+    /// the database committed it. That is a lease, and one more for each of its RECORDs that comes once more. Grace, which
+    /// only a timer ends, begins and ends a millisecond late.
     pub(super) fn relaxed_ms(&self) -> u64 {
-        self.lease_ms * (1 + self.strays_max as u64)
+        let late_ms = if self.has_timer && self.faults_max > 0 { 2 } else { 0 };
+        self.lease_ms * (1 + self.strays_max as u64) + late_ms
     }
 }
 
@@ -119,6 +127,8 @@ pub(super) enum Kind {
     StrictSnapshot,
     /// KEY, and only then the database.
     Relaxed,
+    /// KEY_RO on a replica that does not lag, and only then the database: it enters nothing.
+    RelaxedReplica,
     /// A snapshot of the database, then KEY: nothing is promised to it, nor to relaxed readers that get what it
     /// stored, but strict readers must not notice.
     RelaxedSnapshot,
@@ -154,8 +164,16 @@ pub(super) enum FaultKind {
     /// The slot moves to another shard of a cluster, which has been up for long; the namespace goes with it, if there
     /// is one. What is in flight stays behind. The slot may come back.
     Migrate,
+    /// The slot is taken from this node of a cluster and given to another, without its keys: each has what it had when it
+    /// lost it.
+    Reassign,
+    /// The slot was to move to another node, and is called back: the namespace went there and came back. Meanwhile a call
+    /// came to the other node by ASK.
+    CallBack,
     /// `alkey.lease-ms` is set to 1 on all nodes.
     LowerLease,
+    /// A start from a dump that has all, while nothing is in flight.
+    RestartAtRest,
 }
 
 /// What can be switched off, each to see what it is there for. The switches are in the model's calls of the
@@ -182,6 +200,14 @@ pub(super) enum Mechanism {
     RestoredIsSuspect,
     /// LOOKUP gives the key that KEY gives.
     StrictKey,
+    /// A node trusts what it finds in a slot that it lost and got again.
+    LostSlots,
+    /// A node to which a slot moves makes a namespace in it before it owns it.
+    TryAgain,
+    /// `settled` goes by stamps alone, whoever's clock they are of.
+    SettledSinceSeen,
+    /// Nothing ends a lease or grace but a command.
+    Timer,
     /// A lease that is over discards what was recorded, where it ought to commit it.
     ExpiryCommits,
     /// Strict readers use the cache whenever nothing is in flight, however old their snapshot is.

@@ -77,7 +77,8 @@ impl Reader {
 
     /// Whether it may still ask with KEY, and be owed what was committed more than a lease ago.
     pub(super) fn may_ask_relaxed(&self, plan: &ReaderPlan) -> bool {
-        self.reads_left > 0 && plan.kinds.contains(&Kind::Relaxed)
+        self.reads_left > 0
+            && plan.kinds.iter().any(|kind| matches!(kind, Kind::Relaxed | Kind::RelaxedReplica))
     }
 
     fn finish(&mut self) {
@@ -142,7 +143,16 @@ impl World {
         log: &mut Log,
     ) -> Result<(), Violation> {
         let identifiers = plan.readers[index].identifiers;
-        let answer = self.ask(plan, identifiers, kind.is_strict(), log);
+        let answer = if kind == Kind::RelaxedReplica {
+            self.ask_replica(identifiers)
+        } else {
+            Some(self.ask(plan, identifiers, kind.is_strict(), log))
+        };
+        let Some(answer) = answer else {
+            log.note(|| "there is no namespace".into());
+            self.readers[index].finish();
+            return Ok(());
+        };
         let (value, age_ms) = snapshot.unzip();
         let may_use_cache = !kind.is_strict()
             || answer.settled_ms.is_some_and(|settled_ms| {
@@ -159,7 +169,7 @@ impl World {
         let least = match kind {
             Kind::Strict | Kind::StrictSnapshot => self.database.versions(rows),
             // A commit within this lease, or at its very end, may still be unknown to the key.
-            Kind::Relaxed => {
+            Kind::Relaxed | Kind::RelaxedReplica => {
                 self.database.versions_before(rows, self.now_ms.saturating_sub(plan.relaxed_ms()))
             }
             Kind::RelaxedSnapshot => [0; 2],
@@ -195,6 +205,7 @@ impl World {
             }
         } else {
             log.tally.relaxed_hits += 1;
+            log.tally.replica_hits += u64::from(kind == Kind::RelaxedReplica);
             if got.is_after_key && is_older(got.versions, least) {
                 return Err(Violation::StaleForLong { reader: index, got: got.versions, committed: least });
             }

@@ -1,8 +1,10 @@
 //! The plans that are explored, each in three sizes: one for every build, one for every build with optimisation, and
 //! one for a night.
 
-use super::plan::FaultKind::{Failover, Flip, Flush, LowerLease, Migrate, Restart, Restore, Swap};
-use super::plan::Kind::{Relaxed, RelaxedSnapshot, Strict, StrictSnapshot};
+use super::plan::FaultKind::{
+    CallBack, Failover, Flip, Flush, LowerLease, Migrate, Reassign, Restart, RestartAtRest, Restore, Swap,
+};
+use super::plan::Kind::{Relaxed, RelaxedReplica, RelaxedSnapshot, Strict, StrictSnapshot};
 use super::plan::{Kind, Named, Plan, ReaderPlan, WriterPlan};
 
 /// How much to explore.
@@ -40,6 +42,7 @@ const EVERYTHING: &[&str] = &["alkey:*#*"];
 const STRICT: &[Kind] = &[Strict];
 const STRICT_BOTH: &[Kind] = &[Strict, StrictSnapshot];
 const SHARING: &[Kind] = &[Strict, Relaxed];
+const ON_REPLICA: &[Kind] = &[RelaxedReplica];
 const ALL_AFTER_KEY: &[Kind] = &[Strict, StrictSnapshot, Relaxed];
 const ALL_KINDS: &[Kind] = &[Strict, StrictSnapshot, Relaxed, RelaxedSnapshot];
 
@@ -245,6 +248,49 @@ pub(super) fn a_slot_that_moves(size: Size) -> Plan {
         faults: vec![Flush, Migrate],
         faults_max: size.of(1, 2, 2),
         is_cluster: true,
+        ..Plan::default()
+    }
+}
+
+/// A slot is taken from one node and given to another, without its keys, and back; or it is called back from a move.
+pub(super) fn a_slot_that_is_taken_away(size: Size) -> Plan {
+    Plan {
+        name: "a slot that is taken away",
+        readers: vec![reader(ROW, 3, size.of(STRICT, STRICT, STRICT_BOTH))],
+        milliseconds: size.of(4, 6, 8),
+        faults: vec![Reassign, CallBack],
+        faults_max: size.of(2, 2, 3),
+        is_cluster: true,
+        ..Plan::default()
+    }
+}
+
+/// What is restored is trusted, and has all, while the wall clock jumps ahead.
+pub(super) fn trusted_starts(size: Size) -> Plan {
+    Plan {
+        name: "trusted starts, a clock that jumps",
+        readers: vec![reader(ROW, 2, size.of(STRICT_BOTH, STRICT_BOTH, ALL_AFTER_KEY))],
+        milliseconds: size.of(4, 6, 7),
+        faults: vec![RestartAtRest],
+        faults_max: size.of(1, 2, 3),
+        clock_back_ms: -3,
+        trusts_restored: true,
+        ..Plan::default()
+    }
+}
+
+/// Readers of a replica, who end nothing that is over.
+pub(super) fn readers_of_a_replica(size: Size) -> Plan {
+    Plan {
+        name: "readers of a replica",
+        readers: vec![
+            reader(ROW, size.of(2, 2, 3), ON_REPLICA),
+            reader(ROW, size.of(1, 2, 2), size.of(STRICT, STRICT, STRICT_BOTH)),
+        ],
+        milliseconds: size.of(4, 6, 7),
+        faults: vec![Flush, Failover],
+        faults_max: size.of(1, 1, 2),
+        has_timer: true,
         ..Plan::default()
     }
 }

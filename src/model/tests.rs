@@ -106,6 +106,24 @@ fn a_slot_that_moves() {
 }
 
 #[test]
+fn a_slot_that_is_taken_away() {
+    let tally = explored(&sizes::a_slot_that_is_taken_away(Size::everyday()));
+    assert!(tally.later_hits > 0 && tally.renewed > 0, "{tally:?}");
+}
+
+#[test]
+fn trusted_starts_with_a_clock_that_jumps() {
+    let tally = explored(&sizes::trusted_starts(Size::everyday()));
+    assert!(tally.snapshot_hits > 0, "{tally:?}");
+}
+
+#[test]
+fn readers_of_a_replica() {
+    let tally = explored(&sizes::readers_of_a_replica(Size::everyday()));
+    assert!(tally.replica_hits > 0 && tally.expired > 0 && tally.graces_over > 0, "{tally:?}");
+}
+
+#[test]
 fn writers_that_read() {
     explored(&sizes::a_writer_that_reads(Size::everyday()));
 }
@@ -120,6 +138,9 @@ fn larger_sizes() {
         sizes::everything_at_once,
         sizes::a_lowered_lease,
         sizes::a_slot_that_moves,
+        sizes::a_slot_that_is_taken_away,
+        sizes::trusted_starts,
+        sizes::readers_of_a_replica,
         sizes::a_writer_that_reads,
         sizes::floors,
         sizes::messages,

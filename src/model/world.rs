@@ -30,7 +30,7 @@ pub(super) struct World {
     codes: [u64; 2],
     pub(super) told: Rc<Vec<Told>>,
     /// How many epochs there were.
-    epochs: u128,
+    pub(super) epochs: u128,
     pub(super) database: Database,
     pub(super) cache: Cache,
     pub(super) writers: SmallVec<[Writer; 2]>,
@@ -57,6 +57,14 @@ pub(super) struct Answer {
     pub(super) key: u64,
     /// None while anything is in flight.
     pub(super) settled_ms: Option<u64>,
+}
+
+impl Answer {
+    fn of(versions: &Versions, mode: Mode, settled_ms: Option<u64>) -> Self {
+        let key = versions.key(mode);
+        let first = core::str::from_utf8(&key[..16]).unwrap();
+        Self { key: u64::from_str_radix(first, 16).unwrap(), settled_ms }
+    }
 }
 
 impl World {
@@ -108,6 +116,9 @@ impl World {
                 if plan.without != Some(Mechanism::DecisionWithinLease) {
                     self.writers.iter_mut().for_each(|writer| writer.forget_permission(self.now_ms));
                 }
+                if plan.has_timer && plan.without != Some(Mechanism::Timer) {
+                    self.end_what_is_due(plan, log);
+                }
                 Ok(())
             }
             Action::Writer(index, step) => {
@@ -120,7 +131,7 @@ impl World {
             }
             Action::Reader(index, step) => self.reader_acts(plan, index, step, log),
             Action::Fault(fault) => {
-                self.go_wrong(plan, fault);
+                self.go_wrong(plan, fault, log);
                 Ok(())
             }
         }
@@ -145,6 +156,29 @@ impl World {
         }
         self.codes[0] = self.nodes[0].code();
         answer
+    }
+
+    /// What the server's timer does.
+    fn end_what_is_due(&mut self, plan: &Plan, log: &mut Log) {
+        let setting = self.setting();
+        if !self.nodes[0].is_due(plan, setting) {
+            return;
+        }
+        if self.nodes[0].namespace.is_some() {
+            self.on_primary(plan, log, |_| ());
+        } else {
+            let mut primary = (*self.nodes[0]).clone();
+            primary.end_overdue_of_missing(plan, setting);
+            self.set_primary(primary);
+        }
+    }
+
+    /// KEY_RO on a replica that has all that the primary told, if it has the namespace.
+    pub(super) fn ask_replica(&self, identifiers: &[&str]) -> Option<Answer> {
+        let parts = Parts::parse(identifiers.iter().map(|identifier| identifier.as_bytes())).unwrap();
+        let mut versions = Versions::new(&parts);
+        versions.read(NAMESPACE, self.nodes[0].namespace.as_ref()?, |_, _| ());
+        Some(Answer::of(&versions, Mode::Relaxed, None))
     }
 
     /// Tells the replica, unless it will never matter what it knows.
@@ -183,6 +217,7 @@ impl World {
         let parts = Parts::parse(identifiers.iter().map(|identifier| identifier.as_bytes())).unwrap();
         let mut versions = Versions::new(&parts);
         let mut settled_ms = Some(u64::MAX);
+        let unix_ms = self.nodes[0].now(self.now_ms).unix_ms;
         self.on_primary(plan, log, |primary| {
             let mut unsettled = primary.unsettled();
             versions.read(NAMESPACE, primary.namespace, |identifier, stamp| {
@@ -190,15 +225,16 @@ impl World {
                     Some(Mechanism::Flights) => primary.local.grace.is_some(),
                     _ => unsettled.is(identifier),
                 };
-                let own_ms = primary.settled_ms(stamp)
-                    + u64::from(plan.without == Some(Mechanism::SettledRoundedDown));
+                let own_ms = match plan.without {
+                    Some(Mechanism::SettledRoundedDown) => primary.settled_ms(stamp) + 1,
+                    Some(Mechanism::SettledSinceSeen) => unix_ms.saturating_sub(stamp.unix_ms() + 1),
+                    _ => primary.settled_ms(stamp),
+                };
                 settled_ms = settled_ms.filter(|_| !is_unsettled).map(|least_ms| least_ms.min(own_ms));
             });
         });
         let is_strict = is_strict && plan.without != Some(Mechanism::StrictKey);
-        let key = versions.key(if is_strict { Mode::Strict } else { Mode::Relaxed });
-        let first = core::str::from_utf8(&key[..16]).unwrap();
-        Answer { key: u64::from_str_radix(first, 16).unwrap(), settled_ms }
+        Answer::of(&versions, if is_strict { Mode::Strict } else { Mode::Relaxed }, settled_ms)
     }
 
     /// Whether an epoch is not the first.

@@ -241,7 +241,7 @@ impl Namespace {
     }
 
     /// What came from elsewhere may be ahead of `last`, if it is damaged; stamps must still grow from here.
-    pub(super) fn merge_last(&mut self, stamp: Stamp) {
+    pub(crate) fn merge_last(&mut self, stamp: Stamp) {
         self.last = self.last.max(stamp);
     }
 

@@ -1,6 +1,10 @@
 //! Leases and grace that are over end though nobody sends a command: whoever reads a replica, or tracks keys, hears of a
 //! dead writer all the same.
 //!
+//! So does what came from elsewhere, once somebody may read it on a replica: after a promotion, or when a replica comes.
+//! After a start nobody reads before that, and a former primary that writes nothing can still follow its successor without
+//! a full synchronisation.
+//!
 //! One timer of the server's runs for the first namespace that is due. What is due is entered as by a write command, so
 //! nothing here is needed for what strict readers are promised: they end what is over themselves.
 
@@ -130,10 +134,10 @@ fn next(state: &mut state::State) -> Option<(i32, Names)> {
         return None;
     }
     if let Some(from) = state.due.next_of_all {
-        let found = registry::next_from(from, state.clock.term.number);
-        state.due.next_of_all = found.as_ref().map(|found| found.next);
-        if let Some(found) = found {
-            return Some((found.database, Names::of(&found.name)));
+        let walked = registry::walk(from, state.clock.term.number);
+        state.due.next_of_all = walked.as_ref().map(|walked| walked.next);
+        if let Some((database, name)) = walked.and_then(|walked| walked.found) {
+            return Some((database, Names::of(&name)));
         }
     }
     state.next_due()

@@ -1,5 +1,5 @@
 //! What happens to the whole server that the protocol must know: every change of role, and every exchange of two
-//! databases, starts a new term; and what was loaded is to be entered.
+//! databases, starts a new term; and what came from elsewhere is entered when a replica comes.
 
 use super::api::{self, Ctx};
 use super::{guard, late_type, log, reaper, slots, state};
@@ -19,7 +19,7 @@ pub(super) fn subscribe(ctx: Ctx) -> Result<(), String> {
     }
     listen(ctx, raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED, on_role_changed)?;
     listen(ctx, raw::REDISMODULE_EVENT_SWAPDB, on_databases_swapped)?;
-    listen(ctx, raw::REDISMODULE_EVENT_LOADING, on_loading)?;
+    listen(ctx, raw::REDISMODULE_EVENT_REPLICA_CHANGE, on_replica)?;
     late_type::subscribe(ctx)
 }
 
@@ -34,22 +34,34 @@ pub(super) fn listen(ctx: Ctx, id: u64, callback: Callback) -> Result<(), String
 
 extern "C" fn on_role_changed(ctx: Ctx, _: raw::RedisModuleEvent, role: u64, _: *mut c_void) {
     let is_replica = role != raw::REDISMODULE_EVENT_REPLROLECHANGED_NOW_MASTER;
-    start_term(ctx, |state| {
+    start_term(|state| {
         state.is_replica = is_replica;
-        if is_replica { state.forget_flights() } else { Vec::new() }
+        if is_replica {
+            return state.forget_flights();
+        }
+        state.due.enter_all(ctx);
+        Vec::new()
     });
 }
 
 extern "C" fn on_databases_swapped(ctx: Ctx, _: raw::RedisModuleEvent, _: u64, _: *mut c_void) {
-    start_term(ctx, |_| Vec::new());
+    // An append-only file may hold the command. What is loaded is entered by those who need it.
+    // SAFETY: the context is that of the event.
+    let is_loading =
+        unsafe { api::get_context_flags(ctx) }.cast_unsigned() & raw::REDISMODULE_CTX_FLAGS_LOADING != 0;
+    start_term(|state| {
+        if !is_loading && !state.is_replica {
+            state.due.enter_all(ctx);
+        }
+        Vec::new()
+    });
 }
 
-fn start_term(ctx: Ctx, learn: impl FnOnce(&mut state::State) -> Vec<Flights>) {
+fn start_term(learn: impl FnOnce(&mut state::State) -> Vec<Flights>) {
     let started = guard::run("starting a term", || {
         let forgotten = state::with(|state| {
-            let forgotten = learn(state);
-            state.start_term(ctx);
-            forgotten
+            state.start_term();
+            learn(state)
         });
         forgotten.map(reaper::free_flights)
     });
@@ -58,9 +70,9 @@ fn start_term(ctx: Ctx, learn: impl FnOnce(&mut state::State) -> Vec<Flights>) {
     }
 }
 
-extern "C" fn on_loading(ctx: Ctx, _: raw::RedisModuleEvent, what: u64, _: *mut c_void) {
-    if what == raw::REDISMODULE_SUBEVENT_LOADING_ENDED {
-        let _ = guard::run("entering what was loaded", || {
+extern "C" fn on_replica(ctx: Ctx, _: raw::RedisModuleEvent, what: u64, _: *mut c_void) {
+    if what == raw::REDISMODULE_SUBEVENT_REPLICA_CHANGE_ONLINE {
+        let _ = guard::run("entering what came from elsewhere", || {
             state::with(|state| {
                 if !state.is_replica {
                     state.due.enter_all(ctx);

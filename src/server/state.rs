@@ -3,7 +3,6 @@
 //! There is one for the process, whichever thread calls: the main one, or one of another module's that holds the
 //! server's lock.
 
-use super::api::Ctx;
 use super::clock::Clock;
 use super::config;
 use super::due::Due;
@@ -120,12 +119,9 @@ impl State {
         }
     }
 
-    /// Starts the next term, in this role. All namespaces are to be entered in it, which a replica leaves to its primary.
-    pub(super) fn start_term(&mut self, ctx: Ctx) {
+    /// Starts the next term.
+    pub(super) fn start_term(&mut self) {
         self.clock.start_term(config::settings().lease_ms);
-        if !self.is_replica {
-            self.due.enter_all(ctx);
-        }
     }
 
     /// Forgets what was in flight, as a process does that has just started: the next term's grace covers it. Returns it,

@@ -18,9 +18,10 @@ pub(super) fn touches(one: &str, other: &str) -> bool {
     everything || same_table && (one_row == "*" || other_row == "*" || one_row == other_row)
 }
 
-/// For how long LOOKUP says that a version has been the last.
-pub(super) fn settled_ms(version: u64, moment: &Moment) -> u64 {
-    moment.now.unix_ms.saturating_sub(version >> 20).saturating_sub(1)
+/// For how long LOOKUP says that a version has been the last: by its stamp, but for no longer than this process knows.
+pub(super) fn settled_ms(version: u64, since_ms: u64, moment: &Moment) -> u64 {
+    let known_ms = moment.now.uptime_ms - since_ms;
+    moment.now.unix_ms.saturating_sub(version >> 20).min(known_ms).saturating_sub(1)
 }
 
 /// Adds what is not there yet; a row past the threshold, as its table.
@@ -48,6 +49,8 @@ pub(super) struct State {
     commits: Vec<(u64, Vec<String>)>,
     pub(super) lease_ms: u64,
     pub(super) term: u64,
+    /// Since when this process sees all that changes.
+    pub(super) since_ms: u64,
 }
 
 impl State {
@@ -137,6 +140,7 @@ impl Oracle {
             }
             Some(state) if state.term != moment.term.number => {
                 state.term = moment.term.number;
+                state.since_ms = now_ms;
                 renewed = !trust;
                 grace = (!trust).then(|| now_ms + lease_ms.max(state.lease_ms));
             }
@@ -159,6 +163,7 @@ impl Oracle {
                 commits: Vec::new(),
                 lease_ms: last_until_ms.saturating_sub(now_ms),
                 term: moment.term.number,
+                since_ms: now_ms,
             });
         }
         self.give_up(moment);

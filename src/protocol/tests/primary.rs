@@ -96,7 +96,9 @@ impl Compared {
             let floor = floor(process.state(), identifier);
             let state = oracle.enter(&moment);
             let (number, version) = (state.epoch, state.version(identifier).max(floor));
-            let settled_ms = (!oracle.is_unsettled(identifier)).then(|| settled_ms(version, &moment));
+            let since_ms = state.since_ms;
+            let settled_ms =
+                (!oracle.is_unsettled(identifier)).then(|| settled_ms(version, since_ms, &moment));
             let expected = Looked { epoch: epoch(number), version, settled_ms };
             assert_eq!(looked, expected, "{identifier}");
 

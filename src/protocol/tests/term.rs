@@ -6,7 +6,8 @@ use super::encoding::head;
 use super::process::{Process, ROOMY, UNIX_MS_AT_START, apply};
 use crate::protocol::limits::Settings;
 use crate::protocol::local::Grace;
-use crate::protocol::primary::Standing;
+use crate::protocol::primary::{Standing, end_overdue_of_missing};
+use crate::protocol::stamp::Stamp;
 use crate::protocol::term::Term;
 
 /// At a moment, the namespace is in the epoch of this number, and in grace or not.
@@ -247,6 +248,102 @@ fn trusted_state_is_neither_renewed_nor_in_grace() {
         assert_epoch(&mut process, 20, 2, false);
         assert_eq!(process.local.grace, None);
     }
+}
+
+/// What is trusted may have stamps of another clock. For how long this process has seen all changes, it knows.
+#[test]
+fn what_is_trusted_is_settled_for_no_longer_than_this_process_knows() {
+    let mut process = Process::start(Settings { trust_restored: true, ..ROOMY });
+    process.touch(&["a#1"]);
+    assert_eq!(process.at(50).look("a#1").settled_ms, Some(49));
+    // The wall clock jumps ahead by an hour while the process is started again, or the state comes from a server whose
+    // clock is behind by as much.
+    for came in [Process::start_term as fn(&mut Process, u64), |process, unix_ms| {
+        process.moment.now.unix_ms = unix_ms;
+        process.take_over(process.namespace.clone());
+    }] {
+        let mut process = process.clone();
+        came(&mut process, UNIX_MS_AT_START + 3_600_000);
+        assert_eq!(process.look("a#1").settled_ms, Some(0));
+        assert_eq!(process.at(1_050).look("a#1").settled_ms, Some(999));
+        process.touch(&["a#1"]);
+        assert_eq!(process.at(1_060).look("a#1").settled_ms, Some(9));
+    }
+    // A clock that was set back makes readers wait.
+    process.start_term(UNIX_MS_AT_START - 3_600_000);
+    assert_eq!(process.at(1_000).look("a#1").settled_ms, Some(0));
+}
+
+/// Stamps end in the year 2248, and a dump may have the last of them.
+#[test]
+fn a_namespace_whose_stamps_end_soon_begins_a_new_epoch() {
+    let last = Stamp::from_bits((1 << 63) - 1);
+    for trust_restored in [false, true] {
+        let mut process = Process::settled(Settings { trust_restored, ..ROOMY });
+        process.touch(&["a#1"]);
+        let mut dumped = process.namespace.clone().unwrap();
+        dumped.merge_last(last);
+        process.take_over(Some(dumped));
+        let expected = if trust_restored { Standing::OutOfStamps } else { Standing::FromElsewhere };
+        assert_standing(&process, expected);
+        assert_epoch(&mut process, 1_000, 2, !trust_restored);
+        assert_eq!(process.touch(&["a#1"]), 1);
+        assert!(!process.state().is_out_of_stamps());
+
+        // One that has come so far by itself is as complete as before: it has no grace.
+        let mut process = Process::settled(Settings { trust_restored, ..ROOMY });
+        process.touch(&["a#1"]);
+        process.namespace.as_mut().unwrap().merge_last(last);
+        process.replica.clone_from(&process.namespace);
+        assert_standing(&process, Standing::OutOfStamps);
+        assert_epoch(&mut process, 1_000, 2, false);
+        assert_standing(&process, Standing::Current);
+    }
+}
+
+/// Whoever reads without entering is not told what a write command would change first.
+#[test]
+fn keys_are_kept_unless_something_is_over() {
+    let keeps = |process: &Process| {
+        let standing = Standing::of(process.namespace.as_ref(), &process.local, &process.moment);
+        standing.keeps_keys(&process.local, &process.moment)
+    };
+    let mut process = Process::settled(ROOMY);
+    assert!(!keeps(&process), "it is missing");
+    process.look("a#1");
+    assert!(keeps(&process));
+    process.at(1_000).record("tx", &["a#2"]);
+    assert_eq!(process.local.due_ms(), Some(1_101));
+    assert!(keeps(process.at(1_100)));
+    assert!(!keeps(process.at(1_101)), "a lease is over");
+    process.look("a#1");
+    assert!(keeps(&process) && process.local.due_ms().is_none());
+
+    process.take_over(process.namespace.clone());
+    assert!(!keeps(&process));
+    process.moment.settings.trust_restored = true;
+    assert!(keeps(&process), "what is restored is trusted");
+    process.moment.settings.trust_restored = false;
+    process.look("a#1");
+    assert!(keeps(&process));
+    assert_eq!(process.local.due_ms(), Some(1_202));
+    assert!(!keeps(process.at(1_202)), "grace is over");
+}
+
+#[test]
+fn what_is_overdue_in_a_namespace_that_is_gone_is_given_up() {
+    let mut process = Process::settled(ROOMY);
+    process.at(1_000).record("tx", &["a#1"]);
+    process.start_term(UNIX_MS_AT_START);
+    process.look("a#1");
+    process.flush();
+    for (at_ms, given_up) in [(1_100, 0), (1_101, 1), (1_102, 0)] {
+        process.at(at_ms);
+        assert_eq!(end_overdue_of_missing(&mut process.local, &process.moment), given_up, "at {at_ms}");
+    }
+    assert!(process.local.due_ms().is_none() && process.local.grace.is_none());
+    // It is remembered, for a COMMIT that is late.
+    assert_eq!(process.commit("tx", &[]), 1);
 }
 
 #[test]

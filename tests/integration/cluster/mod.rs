@@ -7,3 +7,4 @@
 
 mod one_node;
 mod routing;
+mod slots;

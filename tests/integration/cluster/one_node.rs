@@ -47,7 +47,10 @@ fn every_write_is_found_again() {
         (&[("appendonly", "yes"), ("appendfsync", "always")], "PING"),
         (&[("appendonly", "yes"), ("aof-use-rdb-preamble", "no")], "BGREWRITEAOF"),
     ] {
-        let (mut server, mut client) = node(config);
+        let builder = Server::builder().module_arg("trust-restored", "yes");
+        let builder = config.iter().fold(builder, |builder, (name, value)| builder.config(name, value));
+        let mut server = builder.cluster().start();
+        let mut client = Client::of(&server);
         // Each of these makes its namespace, in the slot of what it names.
         for (nth, command) in [
             "KEY alkey{0}:users#1",

@@ -6,6 +6,7 @@ use crate::harness::{Server, module_path};
 
 mod loading;
 mod missing;
+mod threads;
 mod tls;
 mod upgrade;
 

@@ -7,6 +7,7 @@ mod flood;
 mod history;
 mod hostile;
 mod info;
+mod leases;
 mod memory;
 mod pauses;
 mod random;

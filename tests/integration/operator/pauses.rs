@@ -22,19 +22,32 @@ const READING: [&str; 8] = [
     "INFO alkey",
 ];
 
-/// A primary with a replica and, in it, all that a write command would have to do something about: a lease that is
-/// over, a term that is new, a namespace whose time to live is over.
-fn primary_with_work_to_do() -> (Server, Server, Client) {
+/// A primary with a replica, and namespaces in it that are out of grace.
+fn primary_and_replica() -> (Server, Server, Client) {
     let primary = quick_server(&QUIET);
     let replica = quick_server(&[]);
     replica.replica_of(&primary);
     let mut client = Client::of(&primary);
     client.settle(&["alkey", "alkey{kept}", "alkey{expired}"]);
-    client.lease_ms(LEASE_MS_SHORT);
-    client.integer("ALKEY.RECORD alkey:tx:1 alkey:users#1");
-    client.ok("SWAPDB 1 2");
-    client.key("alkey{kept}:users#1");
     (primary, replica, client)
+}
+
+/// Pauses writes while there is all that a write command, or a timer, would have to do something about: a lease that is
+/// over, a term that is new, a namespace whose time to live is over. In one piece, so that nothing is done before.
+fn pause_with_work_to_do(client: &mut Client) {
+    client.lease_ms(LEASE_MS_SHORT);
+    client.ok("MULTI");
+    for queued in [
+        "ALKEY.RECORD alkey:tx:1 alkey:users#1",
+        "PEXPIRE alkey{expired} 1",
+        "SWAPDB 1 2",
+        "ALKEY.KEY alkey{kept}:users#1",
+        "DEBUG SLEEP 0.02",
+        "CLIENT PAUSE 3600000 WRITE",
+    ] {
+        assert_eq!(client.text(queued), "+QUEUED\r\n");
+    }
+    client.call("EXEC");
 }
 
 /// What shows that something was written: the replication offset, the changes since the last snapshot, the digest.
@@ -45,17 +58,6 @@ fn written(server: &Server, client: &mut Client) -> [String; 3] {
         field("persistence", "rdb_changes_since_last_save"),
         client.digest(),
     ]
-}
-
-/// Waits until the lease of the one transaction is over by the server's clock.
-fn wait_for_the_lease(server: &Server) {
-    wait_until(DEADLINE, "the lease is over", || {
-        let age = server.info("alkey", "alkey_oldest_in_flight_ms").expect("a field of INFO");
-        match age.parse::<u32>() {
-            Ok(10..) => Ok(()),
-            _ => Err(age),
-        }
-    });
 }
 
 /// Runs everything that only reads, alone, in a transaction and in a script.
@@ -80,10 +82,8 @@ fn read_everything(client: &mut Client) {
 
 #[test]
 fn while_writes_are_paused_reading_goes_on_and_nothing_is_written() {
-    let (primary, replica, mut client) = primary_with_work_to_do();
-    wait_for_the_lease(&primary);
-    client.integer("PEXPIRE alkey{expired} 1");
-    client.ok("CLIENT PAUSE 3600000 WRITE");
+    let (primary, replica, mut client) = primary_and_replica();
+    pause_with_work_to_do(&mut client);
     let before = written(&primary, &mut client);
     read_everything(&mut client);
     // This command has to write; it waits for the end of the pause.
@@ -110,36 +110,58 @@ fn while_writes_are_paused_reading_goes_on_and_nothing_is_written() {
     assert_eq!(Client::of(&replica).digest(), client.digest());
 }
 
+/// What a write command would do is done by a timer, too, but not in a pause.
 #[test]
-fn no_timer_does_anything() {
-    let (primary, replica, mut client) = primary_with_work_to_do();
-    let before = written(&primary, &mut client);
-    wait_for_the_lease(&primary);
-    // So many turns of the server's timer later everything is as it was.
+fn the_timer_waits_for_the_end_of_a_pause() {
+    let (primary, replica, mut client) = primary_and_replica();
+    let expired = |server: &Server| server.info("alkey", "alkey_expired_transactions");
+    let epochs = |server: &Server| server.info("alkey", "alkey_new_epochs").unwrap().parse::<u32>().unwrap();
+    pause_with_work_to_do(&mut client);
+    let (before, expired_before, epochs_before) =
+        (written(&primary, &mut client), expired(&primary), epochs(&primary));
+    // In a second the timer looks some twenty times.
     let turns = |server: &Server| -> u64 {
         server.info("server", "uptime_in_seconds").expect("a field of INFO").parse().expect("a number")
     };
     let start = turns(&primary);
-    wait_until(DEADLINE, "a second has passed", || if turns(&primary) > start { Ok(()) } else { Err(()) });
+    wait_until(DEADLINE, "two seconds have passed", || {
+        if turns(&primary) > start + 1 { Ok(()) } else { Err(()) }
+    });
     assert_eq!(written(&primary, &mut client), before);
     assert_eq!(client.pending().len(), 1);
-    assert_eq!(primary.info("alkey", "alkey_expired_transactions").as_deref(), Some("0"));
-    client.key("alkey:users#1");
-    assert_ne!(written(&primary, &mut client), before);
-    assert_eq!(primary.info("alkey", "alkey_expired_transactions").as_deref(), Some("1"));
-    drop(replica);
+    assert_eq!(expired(&primary), expired_before);
+
+    client.ok("CLIENT UNPAUSE");
+    wait_until(DEADLINE, "the lease is ended", || {
+        let pending = client.pending();
+        if pending.is_empty() { Ok(()) } else { Err(pending) }
+    });
+    wait_until(DEADLINE, "the namespaces are in the new term", || {
+        let tokens = [client.token("alkey:users#1"), client.token("alkey{kept}:users#1")];
+        if tokens.iter().all(Option::is_some) { Ok(()) } else { Err(tokens) }
+    });
+    assert_ne!(expired(&primary), expired_before);
+    assert!(epochs(&primary) > epochs_before);
+    replica.catch_up_with(&primary);
+    assert_eq!(Client::of(&replica).digest(), client.digest());
 }
 
 #[test]
 fn in_a_failover_reading_goes_on_and_the_new_primary_has_new_keys() {
-    let (primary, replica, mut client) = primary_with_work_to_do();
-    wait_for_the_lease(&primary);
+    let (primary, replica, mut client) = primary_and_replica();
     let old_key = client.key("alkey{kept}:users#1");
     // A replica that stands still keeps the primary waiting for it.
     replica.catch_up_with(&primary);
     signal(&replica, "STOP");
     client.integer("ALKEY.TOUCH alkey{kept}:users#2");
+    // A lease that is over while the failover waits.
+    client.lease_ms(1_000);
+    client.integer("ALKEY.RECORD alkey:tx:1 alkey:users#1");
     client.ok("FAILOVER");
+    wait_until(DEADLINE, "the lease is over", || match client.lease_left_ms() {
+        0 => Ok(()),
+        left => Err(left),
+    });
     let state = |server: &Server| server.info("replication", "master_failover_state");
     assert_eq!(state(&primary).as_deref(), Some("waiting-for-sync"));
     let before = written(&primary, &mut client);
