@@ -5,7 +5,7 @@
 //!
 //! - Complexity: O(N), N parts.
 //! - Reply: bulk string, the key that KEY gives; null where a namespace doesn't exist, or on a primary where KEY would
-//!   give it a new epoch.
+//!   first give it a new epoch or commit for a writer whose lease is over.
 //! - Errors: as for KEY.
 //! - Replicated: nothing.
 

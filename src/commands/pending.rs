@@ -6,7 +6,7 @@
 //!   its leases is over, `identifiers` in flight; in RESP2 each map is a flat array. With a name: array of
 //!   identifiers.
 //! - Errors: an empty or too long name.
-//! - Replicated: nothing; it never writes. A lease that is over shows with 0 left until a write command ends it.
+//! - Replicated: nothing; it never writes. A lease that is over shows with 0 left until it is ended.
 
 use crate::protocol::error::{Error, Result};
 use crate::protocol::identifier::namespace_of_transaction;

@@ -1,8 +1,7 @@
 //! `ALKEY.TOKEN id`: the token of one identifier, for people: it changes when the identifier's key does.
 //!
 //! - Complexity: O(1).
-//! - Reply: bulk string, a UUID; null where the namespace doesn't exist, or on a primary where KEY would give it a
-//!   new epoch: a command that only reads can't do that.
+//! - Reply: bulk string, a UUID; null where KEY_RO is null.
 //! - Errors: a malformed identifier.
 //! - Replicated: nothing; it never writes.
 

@@ -1,6 +1,8 @@
 //! The module is loaded into a server that already serves, and stays.
 
-use super::{module, read_config, with_load_line};
+use std::fs;
+
+use super::{is_load_line, module, read_config, with_load_line, write_config};
 use crate::commands::client::{Client, LEASE_MS_LONG, fields, settled_server, text_of};
 use crate::configuration::server_without_alkey;
 use crate::harness::Server;
@@ -116,6 +118,26 @@ fn unloading_is_refused_for_the_data_type_and_changes_nothing() {
     let again = client.raw().text(&["MODULE", "LOAD", module()]);
     assert!(again.starts_with("-ERR Error loading the extension."), "{again}");
     assert_eq!(client.key("alkey:users#1"), key);
+}
+
+/// The servers' own fault, as docs/operations.md tells.
+#[test]
+fn a_load_line_in_an_included_file_is_loaded_twice_after_a_rewrite() {
+    let (mut server, _) = settled_server();
+    let config = read_config(&server);
+    let line = config.lines().find(|line| is_load_line(line)).expect("a line that loads it");
+    let included = server.dir().join("alkey.conf");
+    fs::write(&included, format!("{line}\n")).expect("it can be written");
+    write_config(&server, &with_load_line(&config, &format!("include {included:?}\n")));
+    server.kill9();
+    server.restart();
+    Client::of(&server).ok("CONFIG REWRITE");
+    server.kill9();
+    let log = server.try_restart().expect_err("a module was loaded twice");
+    assert!(log.contains("initialization failed"), "{log}");
+    fs::write(&included, "").expect("it can be written");
+    server.restart();
+    Client::of(&server).key("alkey:users#1");
 }
 
 #[test]
