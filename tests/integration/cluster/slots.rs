@@ -116,6 +116,21 @@ fn what_was_never_lost_stays() {
     assert_eq!(client.key(&row), key);
 }
 
+/// It could not ask which slots are its own, and would take what came back for what it was.
+#[test]
+fn where_the_server_cannot_be_asked_for_its_slots_alkey_is_not_loaded() {
+    for command in ["EXISTS", "CLUSTER"] {
+        let builder = Server::builder().config("rename-command", &format!("{command} \"\""));
+        builder.clone().start();
+        let Err(log) = builder.config("cluster-enabled", "yes").try_start() else {
+            panic!("it is loaded without {command}");
+        };
+        let why = "alkey is not loaded: in a cluster it asks the server by EXISTS and CLUSTER NODES which slots are its \
+                   own: expected these commands under their names, see rename-command";
+        assert!(log.contains(why), "{log}");
+    }
+}
+
 /// While this node did not own the slot, another did: what was committed there is not missed, nor who recorded there.
 #[test]
 fn what_another_node_committed_meanwhile_is_not_missed() {
