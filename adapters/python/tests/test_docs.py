@@ -9,15 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import DEADLINE_S, RedisServer
-
-PACKAGE = Path(__file__).parents[1]
-PAGES = ["README.md", *sorted(str(page.relative_to(PACKAGE)) for page in (PACKAGE / "docs").glob("*.md"))]
-BLOCK = re.compile(r"(?:<!-- file: (\S+) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
-
-
-def blocks(page: str) -> list[tuple[str, str, str]]:
-    return BLOCK.findall((PACKAGE / page).read_text())
+from harness import RedisServer
+from pages import BLOCK, PACKAGE, PAGES, blocks, run_page
 
 
 @pytest.mark.parametrize(
@@ -26,23 +19,7 @@ def blocks(page: str) -> list[tuple[str, str, str]]:
 def test_a_page_s_examples_run(page: str, server: RedisServer, tmp_path: Path) -> None:
     # Patient, since a machine that runs tests may be busy. Another database for each page.
     url = f"redis://127.0.0.1:{server.port}/{5 + PAGES.index(page)}?socket_timeout=60"
-    program = ""
-    for name, kind, text in blocks(page):
-        text = text.replace("redis://localhost:6379", url)
-        if name:
-            (tmp_path / name).parent.mkdir(exist_ok=True)
-            (tmp_path / name).write_text(text)
-        elif kind == "python":
-            program += text
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program],
-        cwd=tmp_path,
-        env={"REDIS_URL": url, "PYTHONPATH": f"{tmp_path}:{PACKAGE / 'src'}", "PATH": "/usr/bin:/bin"},
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-    )
+    done = run_page(page, url, tmp_path)
     assert done.returncode == 0, done.stderr
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import alkey.connect
-from test_docs import blocks
+from pages import blocks
 
 pytest_plugins = ["pytester"]
 
