@@ -19,16 +19,22 @@ def blocks(page: str) -> list[tuple[str, str, str]]:
     return BLOCK.findall((PACKAGE / page).read_text())
 
 
-def run_page(page: str, url: str, directory: Path) -> subprocess.CompletedProcess[str]:
-    """Runs the page's program in this directory, with the server of this URL."""
+def program_of(text: str, directory: Path, url: str) -> str:
+    """The examples of a page, or of its beginning, as one program. The files that it shows are put there."""
     program = ""
-    for name, kind, text in blocks(page):
-        text = text.replace("redis://localhost:6379", url)
+    for name, kind, code in BLOCK.findall(text):
+        code = code.replace("redis://localhost:6379", url)
         if name:
             (directory / name).parent.mkdir(exist_ok=True)
-            (directory / name).write_text(text)
+            (directory / name).write_text(code)
         elif kind == "python":
-            program += text
+            program += code
+    return program
+
+
+def run_page(page: str, url: str, directory: Path) -> subprocess.CompletedProcess[str]:
+    """Runs the page's program in this directory, with the server of this URL."""
+    program = program_of((PACKAGE / page).read_text(), directory, url)
     return subprocess.run(
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program],
         cwd=directory,
