@@ -28,9 +28,8 @@ impl Serve {
         let mut serve = Self { script, stdout };
         let mut said = String::new();
         while !said.contains(LAST_LINE) {
-            if serve.stdout.read_line(&mut said).expect("text") == 0 {
-                panic!("it ended: {said}{}", serve.complaints());
-            }
+            let bytes = serve.stdout.read_line(&mut said).expect("text");
+            assert!(bytes > 0, "it ended: {said}{}", serve.complaints());
         }
         (serve, said)
     }
