@@ -85,6 +85,29 @@ need_valgrind() {
         die "valgrind is missing: install it and run this again"
 }
 
+# need_node: Node.js, and in target/node the clients of docs/adapters.md, whose program is tested with them. Fails, saying
+# why, where they can't be had: the tests of it are then passed over.
+need_node() {
+    local client major
+    if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+        install_packages nodejs npm || { say "node or npm is missing: install Node.js 20 or newer"; return 1; }
+        hash -r
+    fi
+    major=$(node --version | grep -o '[0-9]*' | head -n 1)
+    if [[ $major -lt 20 ]]; then
+        say "node is of version $major: install Node.js 20 or newer"
+        return 1
+    fi
+    for client in redis@5.9.0 redis@6.3.1; do
+        local directory=target/node/${client%%.*}
+        directory=${directory/@/-}
+        if grep -qsF "\"version\": \"${client#*@}\"" "$directory/node_modules/redis/package.json"; then continue; fi
+        say "bringing npm's $client ..."
+        mkdir -p "$directory"
+        npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$directory" "$client" >&2 || return 1
+    done
+}
+
 # make_module PROFILE: builds the debug or the release module. Sets and exports ALKEY_MODULE, its path.
 make_module() {
     need_build_tools

@@ -267,7 +267,7 @@ fn a_server_starts_with_the_example_as_it_stands() {
         }
         count += 1;
     }
-    assert_eq!(count, 3);
+    assert_eq!(count, 4);
     assert!(Client::of(&server).token("alkey:users#1").is_none());
 }
 

@@ -39,4 +39,6 @@ mod replication;
 #[cfg(test)]
 mod scale;
 #[cfg(test)]
+mod serve;
+#[cfg(test)]
 mod smoke;

@@ -9,15 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import DEADLINE_S, RedisServer
-
-PACKAGE = Path(__file__).parents[1]
-PAGES = ["README.md", *sorted(str(page.relative_to(PACKAGE)) for page in (PACKAGE / "docs").glob("*.md"))]
-BLOCK = re.compile(r"(?:<!-- file: (\S+) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
-
-
-def blocks(page: str) -> list[tuple[str, str, str]]:
-    return BLOCK.findall((PACKAGE / page).read_text())
+from harness import RedisServer
+from pages import BLOCK, PACKAGE, PAGES, blocks, run_page
 
 
 @pytest.mark.parametrize(
@@ -26,71 +19,39 @@ def blocks(page: str) -> list[tuple[str, str, str]]:
 def test_a_page_s_examples_run(page: str, server: RedisServer, tmp_path: Path) -> None:
     # Patient, since a machine that runs tests may be busy. Another database for each page.
     url = f"redis://127.0.0.1:{server.port}/{5 + PAGES.index(page)}?socket_timeout=60"
-    program = ""
-    for name, kind, text in blocks(page):
-        text = text.replace("redis://localhost:6379", url)
-        if name:
-            (tmp_path / name).parent.mkdir(exist_ok=True)
-            (tmp_path / name).write_text(text)
-        elif kind == "python":
-            program += text
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program],
-        cwd=tmp_path,
-        env={"REDIS_URL": url, "PYTHONPATH": f"{tmp_path}:{PACKAGE / 'src'}", "PATH": "/usr/bin:/bin"},
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-    )
+    done = run_page(page, url, tmp_path)
     assert done.returncode == 0, done.stderr
 
 
 def test_the_module_s_readme(server: RedisServer) -> None:
-    """What its examples leave to the reader is made here: a database, a cache, and how to read one from the other."""
+    """Its five lines are run as they stand. What they leave to the reader is made here: a database, a cache, a page."""
     text = (PACKAGE.parents[1] / "README.md").read_text()
-    by_hand, by_the_package = (code for _, kind, code in BLOCK.findall(text) if kind == "python")
+    [lines] = (code for _, kind, code in BLOCK.findall(text) if kind == "python")
+    assert len(lines.splitlines()) == 5
     program = f"""
-import sqlite3
-from functools import partial
-from uuid import uuid4
-import redis
 from sqlalchemy import create_engine
-from sqlalchemy.orm import Session, sessionmaker
-from alkey import Alkey
+from sqlalchemy.orm import sessionmaker
 from models import Base, User
 
-Redis = partial(redis.Redis, port={server.port}, socket_timeout=60)
-reads = []
-
-class Cache(dict):
-    set = dict.__setitem__
-
-def read_profile(database, user_id):
-    reads.append(user_id)
-    return database.execute("SELECT name FROM users WHERE id = ?", (user_id,)).fetchone()[0]
-
-database, cache = sqlite3.connect(":memory:"), Cache()
-database.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT)")
-database.execute("INSERT INTO users VALUES (1, 'Ann')")
-database.commit()
-{by_hand}
-assert [profile(1), profile(1), len(reads)] == ["Ann", "Ann", 1]
-rename(1, "Eve")
-assert [profile(1), profile(1), len(reads)] == ["Eve", "Eve", 2]
-
-engine, cache = create_engine("sqlite://"), Cache()
+engine, cache, rendered = create_engine("sqlite://"), {{}}, []
 Base.metadata.create_all(engine)
 Session = sessionmaker(engine)
+
+def render(user_id):
+    rendered.append(user_id)
+    with Session() as session:
+        return f"<h1>{{session.get(User, user_id).name}}</h1>"
+
+{lines.replace("redis://localhost:6379", f"{server.url}?socket_timeout=60")}
 with Session.begin() as session:
-    session.add(user := User(id=1, name="Ann"))
-render = lambda user: f"<h1>{{user.name}}</h1>"
-session = Session()
-user = session.get(User, 1)
-session.rollback()
-Alkey = partial(Alkey, lease_ms=5000)
-{by_the_package.replace("redis://localhost:6379", server.url)}
-assert html == "<h1>Ann</h1>"
+    session.add_all([User(id=1, name="Ann"), User(id=2, name="Max")])
+assert [profile(1), profile(1), rendered] == ["<h1>Ann</h1>", "<h1>Ann</h1>", [1]]
+with Session.begin() as session:
+    session.get(User, 2).name = "Mia"
+assert [profile(1), rendered] == ["<h1>Ann</h1>", [1]]
+with Session.begin() as session:
+    session.get(User, 1).name = "Eve"
+assert [profile(1), profile(1), rendered] == ["<h1>Eve</h1>", "<h1>Eve</h1>", [1, 1]]
 """
     done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -217,7 +217,7 @@ def test_it_is_said_once_that_a_text_is_unclear(filled: Sessions, caplog: pytest
                 session.execute(sa.text("UPDATE users SET visits = 1 WHERE no such"))
     said = [record.getMessage() for record in caplog.records if record.name == "alkey"]
     assert len(said) == 1
-    assert said[0].startswith("every key changes with this statement, since it can't be parsed: ")
+    assert said[0].startswith("alkey changes every key with this statement, since it can't be parsed: ")
     assert said[0].endswith("UPDATE users SET visits = 1 WHERE no such")
 
 

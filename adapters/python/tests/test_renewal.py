@@ -71,7 +71,9 @@ def test_raise_refuses_what_is_answered_too_late_again(
     with sessions() as session:
         session.add(User(id=1))
         if unavailable == "raise":
-            with pytest.raises(Unavailable, match="took so long that the lease may be over"):
+            with pytest.raises(
+                Unavailable, match="took so long to answer ALKEY.RECORD that the lease may be over"
+            ):
                 session.commit()
         else:
             session.commit()

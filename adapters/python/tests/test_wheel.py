@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from harness import RedisServer
-from test_docs import blocks
+from pages import blocks
 
 PACKAGE = Path(__file__).parents[1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from pyramid.httpexceptions import (
@@ -57,13 +58,7 @@ def book(request: Request) -> dict[str, Any]:
 
 @view_config(route_name="book", request_method="POST")
 def edit(request: Request) -> HTTPSeeOther:
-    title, price = _text(request, "title"), _text(request, "price")
-    try:
-        cents = round(float(price) * 100)
-    except (ValueError, OverflowError):
-        cents = 0
-    if not 0 < cents <= CENTS_MAX:
-        raise HTTPBadRequest(f"“{price}” is no price: expected a number from 0.01 to {CENTS_MAX // 100}")
+    title, cents = _text(request, "title"), _cents(_text(request, "price"))
     found = _book(request)
     # The form is of the fragment that was shown: somebody may have changed the book since.
     if str(found.revision) != request.params.get("revision"):
@@ -114,6 +109,13 @@ def edited_by_another(_error: StaleDataError, _request: Request) -> HTTPConflict
     return HTTPConflict("Somebody else has changed this meanwhile. Go back, and look again.")
 
 
+def _mistake(text: str) -> HTTPBadRequest:
+    """The page for somebody who filled in a form wrongly."""
+    error = HTTPBadRequest(text)
+    error.explanation = "Nothing was changed. Go back, and correct the form."
+    return error
+
+
 def _book(request: Request) -> Book:
     found: Book | None = request.registry["sessions"].get(Book, int(request.matchdict["book"]))
     if found is None:
@@ -124,8 +126,20 @@ def _book(request: Request) -> Book:
 def _text(request: Request, name: str) -> str:
     text: str = request.params.get(name, "").strip()
     if not 0 < len(text) <= TEXT_MAX:
-        raise HTTPBadRequest(f"The {name} is missing or too long: expected 1 to {TEXT_MAX} characters")
+        raise _mistake(f"The {name} is missing or too long: expected 1 to {TEXT_MAX} characters")
     return text
+
+
+def _cents(price: str) -> int:
+    try:
+        cents = Decimal(price) * 100
+    except InvalidOperation:
+        raise _mistake(f"The price “{price}” is not a number: expected one such as 12.50") from None
+    if not (cents.is_finite() and 1 <= cents <= CENTS_MAX):
+        raise _mistake(f"The price “{price}” is out of range: expected 0.01 to {CENTS_MAX // 100}")
+    if cents != int(cents):
+        raise _mistake(f"The price “{price}” has parts of a cent: expected two decimals at most")
+    return int(cents)
 
 
 def _back(request: Request) -> HTTPSeeOther:

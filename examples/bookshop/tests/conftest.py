@@ -7,7 +7,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
@@ -16,6 +18,17 @@ HERE = Path(__file__).parents[1]
 LEASE_MS = 3000
 
 Start = Callable[..., str]
+
+
+def ask(address: str, method: str, path: str, **fields: object) -> tuple[int, str]:
+    connection = HTTPConnection(address.removeprefix("http://"), timeout=60)
+    try:
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        connection.request(method, path, urlencode(fields), headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
 
 
 @pytest.fixture(scope="module")

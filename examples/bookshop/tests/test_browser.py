@@ -213,7 +213,7 @@ def test_mistakes_are_told(visitor: Visitor) -> None:
     visitor.visit("/books/7")
     visitor.fill("price", "nothing")
     visitor.click("Change")
-    assert "“nothing” is no price: expected a number from 0.01 to 10000" in visitor.text("body")
+    assert "The price “nothing” is not a number: expected one such as 12.50" in visitor.text("body")
     visitor.visit("/books/99")
     assert "404" in visitor.text("body")
     # The browser says so, too.

@@ -6,26 +6,13 @@ import random
 import re
 import threading
 import time
-from http.client import HTTPConnection
-from urllib.parse import urlencode
 
-from conftest import Start
+from conftest import Start, ask
 
 BOOKS = 8
 VISITORS = 3
 # What goes wrong, one after the other; what is in one list, at once.
 FAULTS = [["/kill-a-writer"], ["/restart-redis"], ["/kill-a-writer", "/restart-redis"]]
-
-
-def ask(address: str, method: str, path: str, **fields: object) -> tuple[int, str]:
-    connection = HTTPConnection(address.removeprefix("http://"), timeout=60)
-    try:
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        connection.request(method, path, urlencode(fields), headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode()
-    finally:
-        connection.close()
 
 
 def number(name: str, page: str) -> int:

@@ -32,7 +32,18 @@ impl Sentinels {
     /// Starts them, and waits until they know each other.
     #[track_caller]
     pub(crate) fn start(primary: &Server) -> Self {
-        let sentinels = Self([(); 3].map(|()| Sentinel::start(primary)));
+        Self::start_as(primary, None)
+    }
+
+    /// As `start`; they log in at the servers as this user, with this password.
+    #[track_caller]
+    pub(crate) fn start_as(primary: &Server, user: Option<(&str, &str)>) -> Self {
+        let login = user.map_or(String::new(), |(name, password)| {
+            format!(
+                "sentinel auth-user {SENTINEL_SET} {name}\nsentinel auth-pass {SENTINEL_SET} {password}\n"
+            )
+        });
+        let sentinels = Self([(); 3].map(|()| Sentinel::start(primary, &login)));
         for sentinel in &sentinels.0 {
             wait_until(SENTINEL_DEADLINE, "the sentinels know each other", || {
                 let (known, quorum) = (sentinel.ask("sentinels"), sentinel.ask("ckquorum"));
@@ -83,14 +94,14 @@ impl Sentinels {
 }
 
 impl Sentinel {
-    fn start(primary: &Server) -> Self {
+    fn start(primary: &Server, login: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let (port, set, path) = (free_port(), SENTINEL_SET, directory.path());
         let configuration = format!(
             "port {port}\nbind 127.0.0.1\ndir {path:?}\n\
              sentinel monitor {set} 127.0.0.1 {} {QUORUM}\n\
              sentinel down-after-milliseconds {set} 300\n\
-             sentinel failover-timeout {set} 10000\n",
+             sentinel failover-timeout {set} 10000\n{login}",
             primary.port()
         );
         let file = path.join("sentinel.conf");

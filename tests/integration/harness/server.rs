@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 use std::thread;
 
 use tempfile::TempDir;
@@ -141,6 +141,13 @@ impl Server {
             drop(process.kill());
             process.wait().expect("a child can be waited for");
         }
+    }
+
+    /// Sends a signal to the process: `STOP` makes it hang, `CONT` makes it go on.
+    pub(crate) fn signal(&self, name: &str) {
+        let process = self.process_id().expect("it runs").to_string();
+        let status = Command::new("kill").args(["-s", name, &process]).status();
+        assert!(status.expect("kill can be run").success());
     }
 
     /// Starts the server again, with the same directory, port and configuration. One that still runs is told to

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use super::{DOCUMENT, numbers, queries, read, root};
+use super::{numbers, queries, read, root};
+use crate::access::documented_users;
 use crate::commands::client::Client;
-use crate::harness::session::Document;
 use crate::harness::{Server, free_port, wait_until};
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -30,9 +30,9 @@ fn each_query_of_the_dashboard_gives_numbers() {
     let primary = Server::start();
     let replica = Server::start();
     replica.replica_of(&primary);
-    let user = Document::read(DOCUMENT);
+    let users = documented_users();
     let user =
-        user.text.lines().find_map(|line| line.strip_prefix("    user ")).expect("a user for the exporter");
+        users.iter().find(|user| user.starts_with("alkey-exporter ")).expect("a user for the exporter");
     for server in [&primary, &replica] {
         Client::of(server).ok(&format!("ACL SETUSER {user}"));
     }

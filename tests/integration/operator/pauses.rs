@@ -152,7 +152,7 @@ fn in_a_failover_reading_goes_on_and_the_new_primary_has_new_keys() {
     let old_key = client.key("alkey{kept}:users#1");
     // A replica that stands still keeps the primary waiting for it.
     replica.catch_up_with(&primary);
-    signal(&replica, "STOP");
+    replica.signal("STOP");
     client.integer("ALKEY.TOUCH alkey{kept}:users#2");
     // A lease that is over while the failover waits.
     client.lease_ms(1_000);
@@ -172,7 +172,7 @@ fn in_a_failover_reading_goes_on_and_the_new_primary_has_new_keys() {
     assert_eq!(written(&primary, &mut client), before);
     assert_eq!(state(&primary).as_deref(), Some("waiting-for-sync"));
 
-    signal(&replica, "CONT");
+    replica.signal("CONT");
     wait_until(DEADLINE, "the roles are exchanged", || {
         let roles = [&primary, &replica].map(|server| server.info("replication", "role"));
         match roles.each_ref().map(Option::as_deref) {
@@ -205,7 +205,7 @@ fn a_failover_that_is_aborted_while_it_waits_has_changed_nothing() {
     let epochs = || primary.info("alkey", "alkey_new_epochs");
     let epochs_before = epochs();
     replica.catch_up_with(&primary);
-    signal(&replica, "STOP");
+    replica.signal("STOP");
     client.integer("ALKEY.TOUCH alkey:users#2");
     client.ok("FAILOVER");
     let mut writer = Client::of(&primary);
@@ -214,7 +214,7 @@ fn a_failover_that_is_aborted_while_it_waits_has_changed_nothing() {
     assert_eq!(text_of(&writer.raw().read()), old_key);
     assert_eq!(epochs(), epochs_before);
     assert_eq!(client.text("FAILOVER ABORT"), "-ERR No failover in progress.\r\n");
-    signal(&replica, "CONT");
+    replica.signal("CONT");
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn a_failover_that_is_aborted_later_begins_a_new_term() {
             replica => Err(replica),
         }
     });
-    signal(&replica, "STOP");
+    replica.signal("STOP");
     client.integer("ALKEY.TOUCH alkey:users#2");
     client.ok(&format!("FAILOVER TO 127.0.0.1 {} FORCE TIMEOUT 1", replica.port()));
     wait_until(DEADLINE, "the primary hands over without having been asked", || {
@@ -241,12 +241,5 @@ fn a_failover_that_is_aborted_later_begins_a_new_term() {
     assert_ne!(client.key("alkey:users#1"), old_key);
     let grace = primary.info("alkey", "alkey_grace_left_ms").expect("a field of INFO");
     assert_ne!(grace, "0");
-    signal(&replica, "CONT");
-}
-
-/// Sends a signal to the server's process.
-fn signal(server: &Server, name: &str) {
-    let process = server.process_id().expect("it runs").to_string();
-    let status = std::process::Command::new("kill").args(["-s", name, &process]).status();
-    assert!(status.expect("kill can be run").success());
+    replica.signal("CONT");
 }

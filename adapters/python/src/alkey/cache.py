@@ -78,7 +78,7 @@ def get_token(redis_client: Client, instance: Any) -> str:
             alkey.commands.key([part])
             token = alkey.commands.token(part)
     except Unavailable as error:
-        log.info("a token that nobody else has is given, since the server does not answer: %s", error)
+        log.info("a token that nobody else has is given, since the alkey server does not answer: %s", error)
         token = None
     return token or str(uuid4())
 

@@ -18,36 +18,36 @@ class Routed:
     """A cluster client, as far as alkey needs one."""
 
     def __init__(self, client: Any) -> None:
-        self._client = client
+        self.client = client
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        node = _node(self._client, args)
+        node = _node(self.client, args)
         if node is not None:
             try:
-                return self._client.execute_command(*args, target_nodes=node, **options)
+                return self.client.execute_command(*args, target_nodes=node, **options)
             except Exception as error:
                 if not _is_of_the_way(error):
                     raise
-        return self._client.execute_command(*args, **options)
+        return self.client.execute_command(*args, **options)
 
 
 class AsyncRouted:
     """One of asyncio."""
 
     def __init__(self, client: Any) -> None:
-        self._client = client
+        self.client = client
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         # It asks the nodes for their slots when it is first used.
-        await self._client.initialize()
-        node = _node(self._client, args)
+        await self.client.initialize()
+        node = _node(self.client, args)
         if node is not None:
             try:
-                return await self._client.execute_command(*args, target_nodes=node, **options)
+                return await self.client.execute_command(*args, target_nodes=node, **options)
             except Exception as error:
                 if not _is_of_the_way(error):
                     raise
-        return await self._client.execute_command(*args, **options)
+        return await self.client.execute_command(*args, **options)
 
 
 def _node(client: Any, args: tuple[Any, ...]) -> Any:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 from alkey.errors import AlkeyError, ModuleNotLoaded, Refused, Unavailable
+from alkey.place import server_of
 
 Argument = bytes | str
 
@@ -63,7 +64,7 @@ class Commands:
         try:
             reply = self._execute("ALKEY.LOOKUP", *parts)
         except Exception as error:
-            raise translated(error, "ALKEY.LOOKUP") from error
+            raise translated(error, "ALKEY.LOOKUP", self.client) from error
         return found_in(reply)
 
     def token(self, identifier: Argument) -> str | None:
@@ -82,7 +83,7 @@ class Commands:
         try:
             return self._execute(*arguments)
         except Exception as error:
-            raise translated(error, arguments[0]) from error
+            raise translated(error, arguments[0], self.client) from error
 
 
 # By name, since redis-py and valkey-py have classes of their own with the same names, and either may not be installed.
@@ -101,17 +102,17 @@ _UNAVAILABLE_CODES = (
 )  # fmt: skip
 
 
-def translated(error: Exception, command: Argument = "ALKEY") -> AlkeyError:
+def translated(error: Exception, command: Argument = "ALKEY", client: object = None) -> AlkeyError:
     """The client's error as one of alkey's."""
-    text = str(error)
+    text, server = str(error), server_of(client)
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if "unknown command" in text.lower():
-        return ModuleNotLoaded(str(command))
+        return ModuleNotLoaded(str(command), server)
     if kinds.isdisjoint(_MISTAKE_KINDS) and (
         not kinds.isdisjoint(_UNAVAILABLE_KINDS) or text.startswith(_UNAVAILABLE_CODES)
     ):
-        return Unavailable(f"the server can't be asked: {type(error).__name__}: {text}")
-    return Refused(f"{command!s} failed: {type(error).__name__}: {text}")
+        return Unavailable(f"{server} can't serve {command!s}: {type(error).__name__}: {text}")
+    return Refused(f"{command!s} failed on {server}: {type(error).__name__}: {text}")
 
 
 def text_of(reply: bytes | str) -> str:

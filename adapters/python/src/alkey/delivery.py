@@ -24,6 +24,7 @@ from uuid import uuid4
 from alkey.commands import LEASE_MS_DEFAULT, Commands
 from alkey.errors import AlkeyError, Unavailable
 from alkey.identifier import everything, table_of
+from alkey.place import server_of
 
 log = logging.getLogger("alkey")
 
@@ -80,6 +81,11 @@ class Backlog(ABC):
         return self._is_away
 
     @property
+    def server(self) -> str:
+        """For the log."""
+        return server_of(self._commands.client)
+
+    @property
     def counts(self) -> Counts:
         with self._changed:
             return Counts(len(self._waiting), self._delivered_late, self._unrecorded, self._coarsened)
@@ -89,7 +95,7 @@ class Backlog(ABC):
         """The server's lease: the one that was given, else the one that it tells, which is asked once."""
         if self._lease_ms is None:
             try:
-                self._lease_ms = lease_told(self._commands.lease_ms())
+                self._lease_ms = lease_told(self._commands.lease_ms(), self.server)
             except AlkeyError:
                 return LEASE_MS_DEFAULT * 1_000_000
         return self._lease_ms * 1_000_000
@@ -141,7 +147,7 @@ class Backlog(ABC):
         self._waiting = {b"%b:tx:%b" % (name, str(uuid4()).encode()): ids for name, ids in tables.items()}
         self._waiting_identifiers = sum(map(len, tables.values()))
         self._coarsened += 1
-        log.warning("too many rows wait for the server, so their tables wait instead")
+        log.warning("too many rows wait for %s, so their tables wait instead", self.server)
 
     def watch(self, transaction: Watched) -> None:
         """Renews the transaction's RECORD until `unwatch`."""
@@ -187,14 +193,15 @@ class Backlog(ABC):
         else:
             self._backoff_s = BACKOFF_S_MIN
         if arrived:
-            log.info("%d COMMITs arrived late", arrived)
+            log.info("%d COMMITs arrived late at %s", arrived, self.server)
 
 
-def lease_told(lease_ms: int | None) -> int:
+def lease_told(lease_ms: int | None, server: str) -> int:
     if lease_ms is None:
         log.warning(
-            "the server does not tell its alkey.lease-ms, so it is taken to be %d: let this user call "
+            "%s does not tell its alkey.lease-ms, so it is taken to be %d: let this user call "
             "CONFIG GET, or say lease_ms=... to Alkey",
+            server,
             LEASE_MS_DEFAULT,
         )
     return LEASE_MS_DEFAULT if lease_ms is None else lease_ms
@@ -285,7 +292,11 @@ def _at_exit() -> None:
     end_s = time.monotonic() + AT_EXIT_S
     for delivery in list(_living):
         if not delivery._flush_at_exit(max(0.0, end_s - time.monotonic())):
-            log.error("the process ends, and %d COMMITs have not arrived", delivery.counts.waiting)
+            log.error(
+                "the process ends, and %d COMMITs have not arrived at %s",
+                delivery.counts.waiting,
+                delivery.server,
+            )
 
 
 if hasattr(os, "register_at_fork"):

@@ -25,9 +25,9 @@ class Refused(AlkeyError):
 class ModuleNotLoaded(Refused):
     """The server does not have the module."""
 
-    def __init__(self, command: str) -> None:
+    def __init__(self, command: str, server: str) -> None:
         super().__init__(
-            f"the server does not know {command}: it runs without the module alkey. Add a line "
+            f"{server} does not know {command}: it runs without the module alkey. Add a line "
             "`loadmodule /path/to/libalkey.so` to its redis.conf and restart it, or start it with "
             "`redis-server --loadmodule /path/to/libalkey.so`"
         )

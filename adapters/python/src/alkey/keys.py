@@ -21,6 +21,7 @@ from alkey.age import age_ms, now_ns
 from alkey.commands import Found
 from alkey.errors import NoIdentifier, Unavailable
 from alkey.parts import Identifier
+from alkey.place import server_of
 from alkey.spread import Groups, Spread, by_namespace
 
 log = logging.getLogger("alkey")
@@ -31,14 +32,14 @@ _ONE: Groups = {}
 WhyPrivate = Literal[
     "the session holds changes",
     "the age of an instance is unknown",
-    "something is in flight",
+    "something is in flight, or the server is in grace",
     "something has changed since the data was read",
     "the server is unavailable",
 ]
 
 _HOLDS_CHANGES: WhyPrivate = "the session holds changes"
 _AGE_UNKNOWN: WhyPrivate = "the age of an instance is unknown"
-_IN_FLIGHT: WhyPrivate = "something is in flight"
+_IN_FLIGHT: WhyPrivate = "something is in flight, or the server is in grace"
 _CHANGED: WhyPrivate = "something has changed since the data was read"
 _UNAVAILABLE: WhyPrivate = "the server is unavailable"
 
@@ -55,8 +56,9 @@ class Lookup(NamedTuple):
 
     key: str
     settled_ms: int | None
-    """For how long nothing in the key has changed; -1 while something is in flight. None if the key depends on nothing,
-    and where it was not asked for: under a relaxed key, and under a private one that is none of the server's."""
+    """For how long nothing in the key has changed; -1 while something is in flight, or the server in grace. None if the
+    key depends on nothing, and where it was not asked for: under a relaxed key, and under a private one that is none
+    of the server's."""
     age_ms: int
     """How old the data may be that was read before."""
     why_private: WhyPrivate | None
@@ -73,6 +75,8 @@ LookupFields = tuple[str, int | None, int, WhyPrivate | None]
 
 class Keys:
     """The keys of one namespace."""
+
+    client: Any  # which a front is given
 
     def __init__(
         self,
@@ -177,12 +181,12 @@ class Keys:
     def _unanswered(self, error: Unavailable) -> LookupFields:
         if not self._is_away:
             self._is_away = True
-            log.warning("nothing is cached until the server answers: %s", error)
+            log.warning("nothing is cached until the alkey server answers: %s", error)
         return private(_UNAVAILABLE)
 
     def _answered(self) -> None:
         self._is_away = False
-        log.info("the server answers again")
+        log.info("%s answers again", server_of(self.client))
 
 
 def private(why: WhyPrivate, settled_ms: int | None = None, age: int = 0) -> LookupFields:

@@ -97,4 +97,4 @@ def _without_parameters(statement: str, paramstyle: str) -> str:
 @lru_cache(maxsize=4096)
 def _say_once(statement: str, why: str) -> None:
     shown = statement if len(statement) <= 200 else f"{statement[:200]}…"
-    log.warning("every key changes with this statement, since %s: %s", why, shown)
+    log.warning("alkey changes every key with this statement, since %s: %s", why, shown)

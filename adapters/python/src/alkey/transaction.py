@@ -147,7 +147,8 @@ class Transaction:
                 self._send_record()
             if self._is_due():
                 raise Unavailable(
-                    "the answer to ALKEY.RECORD took so long that the lease may be over before the commit"
+                    f"{self._delivery.server} took so long to answer ALKEY.RECORD that the lease may be over before "
+                    "the commit"
                 )
         except AlkeyError as error:
             if self._unavailable == "raise" and not self._is_deciding:

@@ -65,7 +65,7 @@ class AsyncCommands:
         try:
             return await self._execute(*arguments)
         except Exception as error:
-            raise translated(error, arguments[0]) from error
+            raise translated(error, arguments[0], self.client) from error
 
 
 class CommandsInGreenlet(Commands):

@@ -122,7 +122,7 @@ class AsyncDelivery(Backlog):
     async def _lease_ms_asked(self) -> int:
         if self._lease_ms is None:
             with contextlib.suppress(AlkeyError):
-                self._lease_ms = lease_told(await self._awaited.lease_ms())
+                self._lease_ms = lease_told(await self._awaited.lease_ms(), self.server)
         return LEASE_MS_DEFAULT if self._lease_ms is None else self._lease_ms
 
     async def _renew(self, watched: list[Watched]) -> None:
@@ -155,7 +155,9 @@ class AsyncDelivery(Backlog):
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._deliver(list(self._waiting.items())), AT_EXIT_S)
         if self._waiting:
-            log.error("the event loop ends, and %d COMMITs have not arrived", len(self._waiting))
+            log.error(
+                "the event loop ends, and %d COMMITs have not arrived at %s", len(self._waiting), self.server
+            )
 
 
 async def _rest(resting: set[Rest], seconds: float) -> None:

@@ -17,8 +17,8 @@ def check_server(**_: Any) -> list[CheckMessage]:
     except ImproperlyConfigured as error:
         return [Error(str(error), id="alkey.E001")]
     try:
-        # It changes nothing, and makes no namespace.
-        alkey.commands.token(alkey.everything())
+        # As readers ask, so they need no other right. A key of nothing changes nothing, and makes no namespace.
+        (alkey.commands.lookup if alkey.strict else alkey.commands.key)([b"--", b"check"])
     except ModuleNotLoaded as error:
         return [Error(str(error), id="alkey.E002")]
     except Unavailable as error:

@@ -1,30 +1,44 @@
-//! The users that docs/access.md recommends may do what it says they may, and nothing else.
+//! What the users that docs/access.md recommends may call, and what not.
 
 use redis::Value;
 
+use super::{
+    APPLICATION, EXPORTER, OPERATOR, READER, RELAXED, REPLICA, REPLICA_READER, SENTINEL, USERS, WRITER,
+    log_in, server_with_documented_users,
+};
 use crate::commands::client::{Client, LEASE_MS_LONG, fields, quick_server, text_of, words};
+use crate::harness::Server;
 use crate::harness::session::Document;
-use crate::harness::{DEADLINE, Raw, Server, wait_until};
 
 /// Every command with identifiers of the namespace that the users are made for, and who may call it.
 const CALLS: &[(&str, &[&str])] = &[
-    ("ALKEY.RECORD alkey:tx:1 alkey:users#1", &[WRITER]),
-    ("ALKEY.COMMIT alkey:tx:1", &[WRITER]),
-    ("ALKEY.COMMIT alkey:tx:1 alkey:users#1 alkey:*#*", &[WRITER]),
-    ("ALKEY.DISCARD alkey:tx:1", &[WRITER]),
-    ("ALKEY.TOUCH alkey:users#1 alkey:*#*", &[WRITER, OPERATOR]),
-    ("ALKEY.LOOKUP alkey:users#1 alkey:users#* -- alkey{shop}:users#1", &[READER]),
-    ("ALKEY.KEY alkey:users#1 alkey:*#* de", &[RELAXED]),
-    ("ALKEY.KEY_RO alkey:users#1 de", &[REPLICA]),
-    ("ALKEY.TOKEN alkey:users#1", &[OPERATOR]),
+    ("ALKEY.RECORD alkey:tx:1 alkey:users#1", &[APPLICATION, WRITER]),
+    ("ALKEY.COMMIT alkey:tx:1", &[APPLICATION, WRITER]),
+    ("ALKEY.COMMIT alkey:tx:1 alkey:users#1 alkey:*#*", &[APPLICATION, WRITER]),
+    ("ALKEY.DISCARD alkey:tx:1", &[APPLICATION, WRITER]),
+    ("ALKEY.TOUCH alkey:users#1 alkey:*#*", &[APPLICATION, WRITER, OPERATOR]),
+    ("ALKEY.LOOKUP alkey:users#1 alkey:users#* -- alkey{shop}:users#1", &[APPLICATION, READER]),
+    ("ALKEY.KEY alkey:users#1 alkey:*#* de", &[APPLICATION, RELAXED]),
+    ("ALKEY.KEY_RO alkey:users#1 de", &[REPLICA_READER]),
+    ("ALKEY.TOKEN alkey:users#1", &[APPLICATION, RELAXED, OPERATOR]),
     ("ALKEY.EXPLAIN alkey:users#1 de", &[OPERATOR]),
     ("ALKEY.PENDING", &[OPERATOR]),
     ("ALKEY.PENDING alkey:tx:1", &[OPERATOR]),
     ("ALKEY.HELP", &[OPERATOR]),
-    ("INFO alkey", &[OPERATOR]),
-    ("CONFIG GET alkey.*", &[OPERATOR]),
+    ("INFO alkey", &[OPERATOR, EXPORTER, SENTINEL]),
+    ("CONFIG GET alkey.*", &[APPLICATION, WRITER, OPERATOR, EXPORTER]),
     ("MEMORY USAGE alkey", &[OPERATOR]),
     ("TYPE alkey", &[OPERATOR]),
+    ("EVAL return 0", &[EXPORTER]),
+    ("REPLCONF capa eof", &[REPLICA]),
+    ("ROLE", &[SENTINEL]),
+    // What the libraries send that these use.
+    ("PING", &[APPLICATION, WRITER, READER, RELAXED, REPLICA_READER, OPERATOR, EXPORTER, REPLICA, SENTINEL]),
+    (
+        "CLIENT SETNAME me",
+        &[APPLICATION, WRITER, READER, RELAXED, REPLICA_READER, OPERATOR, EXPORTER, SENTINEL],
+    ),
+    ("COMMAND COUNT", &[APPLICATION, WRITER, READER, RELAXED, REPLICA_READER, OPERATOR]),
     // What nobody may: other namespaces, the state itself, and the server.
     ("ALKEY.RECORD alkey{shop}:tx:1 alkey{shop}:users#1", &[]),
     ("ALKEY.RECORD {shop} alkey:users#1", &[]),
@@ -47,14 +61,13 @@ const CALLS: &[(&str, &[&str])] = &[
     ("CONFIG SET alkey.lease-ms 1", &[]),
     ("MODULE LIST", &[]),
     ("ACL WHOAMI", &[]),
+    ("CLIENT LIST", &[]),
+    ("CLIENT TRACKING on", &[]),
+    ("DEBUG SLEEP 0", &[]),
+    ("SHUTDOWN ABORT", &[]),
+    // The operator's last, since it is in the other database from then on.
+    ("SELECT 1", &[OPERATOR]),
 ];
-
-const WRITER: &str = "alkey-writer";
-const READER: &str = "alkey-reader";
-const RELAXED: &str = "alkey-relaxed-reader";
-const REPLICA: &str = "alkey-replica-reader";
-const OPERATOR: &str = "alkey-operator";
-const USERS: [&str; 5] = [WRITER, READER, RELAXED, REPLICA, OPERATOR];
 
 #[test]
 fn each_documented_user_may_do_its_work_and_nothing_else() {
@@ -73,12 +86,20 @@ fn each_documented_user_may_do_its_work_and_nothing_else() {
 }
 
 #[test]
+fn the_table_has_each_user() {
+    let document = Document::read("docs/access.md");
+    let (_, section) = document.text.split_once("\n## The users\n").expect("there is a section");
+    let listed: Vec<String> = crate::docs::rows(section).iter().map(|row| row[0].replace('`', "")).collect();
+    assert_eq!(listed, USERS);
+}
+
+#[test]
 fn a_reader_of_replicas_is_answered_by_a_replica() {
     let (primary, replica) = (server_with_documented_users(), server_with_documented_users());
     let key = Client::of(&primary).key("alkey:users#1 de");
     replica.replica_of(&primary);
     let call = words("ALKEY.KEY_RO alkey:users#1 de");
-    assert_eq!(log_in(&replica, REPLICA).text(&call), format!("$64\r\n{key}\r\n"));
+    assert_eq!(log_in(&replica, REPLICA_READER).text(&call), format!("$64\r\n{key}\r\n"));
     let refused = log_in(&replica, RELAXED).text(&words("ALKEY.KEY alkey:users#1 de"));
     assert!(refused.starts_with("-READONLY "), "{refused}");
 }
@@ -165,40 +186,4 @@ fn the_categories_are_those_of_the_table() {
     }
     let all = fields(&client.call("COMMAND LIST FILTERBY MODULE alkey"));
     assert_eq!(commands, all.len(), "the table has every command");
-}
-
-/// The lines of docs/access.md that make users.
-fn documented_users() -> Vec<String> {
-    let text = Document::read("docs/access.md").text;
-    let lines = text.lines().filter_map(|line| line.strip_prefix("user "));
-    lines.map(str::to_owned).collect()
-}
-
-#[track_caller]
-fn server_with_documented_users() -> Server {
-    let users = documented_users();
-    let names: Vec<&str> = users.iter().filter_map(|user| user.split(' ').next()).collect();
-    assert_eq!(names, USERS);
-    let config: Vec<(&str, &str)> = users.iter().map(|user| ("user", user.as_str())).collect();
-    let server = quick_server(&config);
-    let mut client = Client::of(&server);
-    wait_until(DEADLINE, "grace is over", || match client.settled("alkey:*#*") {
-        0.. => Ok(()),
-        unsettled => Err(unsettled),
-    });
-    client.lease_ms(LEASE_MS_LONG);
-    server
-}
-
-/// A connection of this user, with the documented password.
-#[track_caller]
-fn log_in(server: &Server, user: &str) -> Raw {
-    let users = documented_users();
-    let password = users.iter().find_map(|line| {
-        let mut words = line.split(' ').skip_while(|word| *word != user);
-        words.find_map(|word| word.strip_prefix('>'))
-    });
-    let mut raw = server.resp2();
-    assert_eq!(raw.text(&["AUTH", user, password.expect("it has a password")]), "+OK\r\n");
-    raw
 }
