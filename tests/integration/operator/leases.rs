@@ -89,22 +89,24 @@ fn the_first_lease_that_is_over_ends_first() {
 
 #[test]
 fn grace_ends_by_itself_and_its_keys_with_it() {
-    let primary = Server::builder().module_arg("lease-ms", "300").start();
+    let (primary, mut client) = settled_server();
     let replica = Server::start();
     replica.replica_of(&primary);
-    let mut client = Client::of(&primary);
+    let epochs_before = field(&primary, "alkey_new_epochs");
+    client.lease_ms(300);
+    client.ok("SWAPDB 1 2");
     let in_grace = client.key("alkey:users#1");
     replica.catch_up_with(&primary);
     // Nobody sends a write command any more.
     let after = other_key_than(&mut Client::of(&replica), "alkey:users#1", &in_grace);
-    assert_eq!(field(&primary, "alkey_new_epochs"), 2);
+    assert_eq!(field(&primary, "alkey_new_epochs"), epochs_before + 2);
     assert_eq!(client.key("alkey:users#1"), after);
 }
 
 /// What a primary lost with its last moments, its replicas' readers must not go on with.
 #[test]
 fn after_a_start_everything_is_entered_without_being_named() {
-    let mut primary = quick_server(&[("appendonly", "yes")]);
+    let mut primary = quick_server(&[("appendonly", "yes"), ("appendfsync", "always")]);
     let replica = quick_server(&[]);
     let mut client = Client::of(&primary);
     client.settle(&["alkey", "alkey{other}"]);
@@ -132,8 +134,11 @@ fn after_a_start_everything_is_entered_without_being_named() {
 
 #[test]
 fn where_what_is_restored_is_trusted_a_start_changes_nothing() {
-    let mut server =
-        Server::builder().module_arg("trust-restored", "yes").config("appendonly", "yes").start();
+    let mut server = Server::builder()
+        .module_arg("trust-restored", "yes")
+        .config("appendonly", "yes")
+        .config("appendfsync", "always")
+        .start();
     let key = Client::of(&server).key("alkey:t#1");
     server.kill9();
     server.restart();
