@@ -10,7 +10,8 @@
 //! 1. No strict reader returns a value older than a database commit that came before its look-up.
 //! 2. If every writer died now and a lease went by, the next command gives no key that leads to an old value: not to
 //!    strict readers, nor to relaxed ones that read the database after KEY.
-//! 3. A relaxed reader gets no value that was outdated for longer than a lease.
+//! 3. A relaxed reader gets no value that was outdated for longer than a lease; nor does one of a replica, if the server's
+//!    timer is not late.
 //!
 //! A writer or reader that dies is one that never acts again, and every state is judged, so death at every step is
 //! explored without a step of its own.
@@ -19,9 +20,8 @@
 //! rule for its clients in turn, and expects a counterexample; and it counts hits, renewals, leases that ran out and
 //! floors that rose, none of which may be zero.
 //!
-//! Why an explorer of its own ([`explore`], a hundred lines): stateright, the checker for Rust, wants states that can
-//! be sent between threads, and transactions in flight share their names by `Rc`; it would also bring 37 crates,
-//! a web server among them, for a depth-first search.
+//! Why an explorer of its own ([`explore`], a hundred lines): stateright, the checker for Rust, would bring 37 crates, a web
+//! server among them, for a depth-first search.
 
 mod controls;
 mod database;

@@ -74,11 +74,9 @@ impl Default for ReaderPlan {
 
 impl Plan {
     /// For how long a relaxed reader may be told the key of an old value: as long as a transaction is in flight after
-    /// the database committed it. That is a lease, and one more for each of its RECORDs that comes once more. Grace, which
-    /// only a timer ends, begins and ends a millisecond late.
+    /// the database committed it. That is a lease, and one more for each of its RECORDs that comes once more.
     pub(super) fn relaxed_ms(&self) -> u64 {
-        let late_ms = if self.has_timer && self.faults_max > 0 { 2 } else { 0 };
-        self.lease_ms * (1 + self.strays_max as u64) + late_ms
+        self.lease_ms * (1 + self.strays_max as u64)
     }
 }
 

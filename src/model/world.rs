@@ -116,9 +116,7 @@ impl World {
                 if plan.without != Some(Mechanism::DecisionWithinLease) {
                     self.writers.iter_mut().for_each(|writer| writer.forget_permission(self.now_ms));
                 }
-                if plan.has_timer && plan.without != Some(Mechanism::Timer) {
-                    self.end_what_is_due(plan, log);
-                }
+                self.end_what_is_due(plan, log);
                 Ok(())
             }
             Action::Writer(index, step) => {
@@ -132,6 +130,7 @@ impl World {
             Action::Reader(index, step) => self.reader_acts(plan, index, step, log),
             Action::Fault(fault) => {
                 self.go_wrong(plan, fault, log);
+                self.end_what_is_due(plan, log);
                 Ok(())
             }
         }
@@ -161,7 +160,8 @@ impl World {
     /// What the server's timer does.
     fn end_what_is_due(&mut self, plan: &Plan, log: &mut Log) {
         let setting = self.setting();
-        if !self.nodes[0].is_due(plan, setting) {
+        let has_timer = plan.has_timer && plan.without != Some(Mechanism::Timer);
+        if !has_timer || !self.nodes[0].is_due(plan, setting) {
             return;
         }
         if self.nodes[0].namespace.is_some() {

@@ -109,7 +109,7 @@ impl Error {
                 "ERR {command} is internal: expected only from a primary or an append-only file"
             )
             .into(),
-            Self::Corrupt(what) => format!("ERR the data is corrupt: {what}").into(),
+            Self::Corrupt(what) => format!("ERR the data of an alkey namespace is corrupt: {what}").into(),
             Self::Defect(command) => {
                 format!("ERR a defect in alkey stopped {command}: expected a report with the server's log").into()
             }

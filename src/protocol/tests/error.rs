@@ -74,7 +74,10 @@ fn each_error_says_what_was_wrong_and_what_was_expected() {
             Error::Internal("ALKEY.APPLY"),
             "ERR ALKEY.APPLY is internal: expected only from a primary or an append-only file",
         ),
-        (Error::Corrupt("expected a floor below 64"), "ERR the data is corrupt: expected a floor below 64"),
+        (
+            Error::Corrupt("expected a floor below 64"),
+            "ERR the data of an alkey namespace is corrupt: expected a floor below 64",
+        ),
         (
             Error::Defect("ALKEY.KEY"),
             "ERR a defect in alkey stopped ALKEY.KEY: expected a report with the server's log",
