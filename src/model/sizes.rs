@@ -42,7 +42,7 @@ const EVERYTHING: &[&str] = &["alkey:*#*"];
 const STRICT: &[Kind] = &[Strict];
 const STRICT_BOTH: &[Kind] = &[Strict, StrictSnapshot];
 const SHARING: &[Kind] = &[Strict, Relaxed];
-const ON_REPLICA: &[Kind] = &[RelaxedReplica];
+const WITH_REPLICA: &[Kind] = &[Strict, RelaxedReplica];
 const ALL_AFTER_KEY: &[Kind] = &[Strict, StrictSnapshot, Relaxed];
 const ALL_KINDS: &[Kind] = &[Strict, StrictSnapshot, Relaxed, RelaxedSnapshot];
 
@@ -279,17 +279,18 @@ pub(super) fn trusted_starts(size: Size) -> Plan {
     }
 }
 
-/// Readers of a replica, who end nothing that is over.
+/// Readers of a replica, who end nothing that is over, beside strict ones.
 pub(super) fn readers_of_a_replica(size: Size) -> Plan {
     Plan {
         name: "readers of a replica",
-        readers: vec![
-            reader(ROW, size.of(2, 2, 3), ON_REPLICA),
-            reader(ROW, size.of(1, 2, 2), size.of(STRICT, STRICT, STRICT_BOTH)),
-        ],
+        readers: size.of(
+            vec![reader(ROW, 3, WITH_REPLICA)],
+            vec![reader(ROW, 4, WITH_REPLICA)],
+            vec![reader(ROW, 3, WITH_REPLICA); 2],
+        ),
         milliseconds: size.of(4, 6, 7),
         faults: vec![Flush, Failover],
-        faults_max: size.of(1, 1, 2),
+        faults_max: size.of(1, 2, 2),
         has_timer: true,
         ..Plan::default()
     }

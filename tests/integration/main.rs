@@ -42,3 +42,5 @@ mod scale;
 mod serve;
 #[cfg(test)]
 mod smoke;
+#[cfg(test)]
+mod tiers;

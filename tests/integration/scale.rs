@@ -1,6 +1,6 @@
 //! Memory and stalls at size: what a row costs, that reading costs nothing, and that no write stalls the server.
 //!
-//! The large sizes take minutes and a release build: `scripts/test --all` runs them.
+//! The large sizes take minutes and a release build: `scripts/test --long` runs them.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -66,7 +66,7 @@ fn a_small_table_takes_little_memory() {
 }
 
 #[test]
-#[ignore = "takes minutes: scripts/test --all"]
+#[ignore = "takes minutes: scripts/test --long"]
 fn a_row_takes_little_memory_at_any_size() {
     let (server, mut client) = settled_server();
     client.ok("CONFIG SET alkey.max-rows 100000000");
@@ -92,7 +92,7 @@ fn a_row_takes_little_memory_at_any_size() {
 /// A machine that is shared stops a server now and then, but not three servers at the same row. So what was slow
 /// every time is the module's doing.
 #[test]
-#[ignore = "takes minutes: scripts/test --all"]
+#[ignore = "takes minutes: scripts/test --long"]
 fn no_write_stalls_the_server_while_a_table_grows() {
     const ROWS: u64 = 10_000_000;
     const LOGGED_US: u64 = 500;

@@ -115,7 +115,7 @@ fn what_is_remembered_has_a_bound_whatever_is_long() {
 
 /// In a release build, since it is many.
 #[test]
-#[ignore = "takes minutes: scripts/test --all"]
+#[ignore = "takes minutes: scripts/test --long"]
 fn a_million_transactions_without_end_are_remembered_up_to_a_bound() {
     remember(1_000_000, SHORT, SHORT);
     remember(1_000_000, SHORT, LONG);

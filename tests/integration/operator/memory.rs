@@ -121,7 +121,7 @@ fn a_small_namespace_needs_no_other_thread() {
 
 /// In a release build, since it is about time. A machine that is shared stops a server now and then, but not each time.
 #[test]
-#[ignore = "takes minutes: scripts/test --all"]
+#[ignore = "takes minutes: scripts/test --long"]
 fn a_million_rows_are_dropped_within_a_millisecond() {
     const TIMES: usize = 3;
     let (_server, mut client) = settled_server();
