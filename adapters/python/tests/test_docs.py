@@ -20,20 +20,26 @@ def blocks(page: str) -> list[tuple[str, str, str]]:
     return BLOCK.findall((PACKAGE / page).read_text())
 
 
+def program_of(text: str, directory: Path, url: str) -> str:
+    """The examples of a page, or of its beginning, as one program. The files that it shows are put there."""
+    program = ""
+    for name, kind, code in BLOCK.findall(text):
+        code = code.replace("redis://localhost:6379", url)
+        if name:
+            (directory / name).parent.mkdir(exist_ok=True)
+            (directory / name).write_text(code)
+        elif kind == "python":
+            program += code
+    return program
+
+
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if any(kind == "python" for _, kind, _ in blocks(page))]
 )
 def test_a_page_s_examples_run(page: str, server: RedisServer, tmp_path: Path) -> None:
     # Patient, since a machine that runs tests may be busy. Another database for each page.
     url = f"redis://127.0.0.1:{server.port}/{5 + PAGES.index(page)}?socket_timeout=60"
-    program = ""
-    for name, kind, text in blocks(page):
-        text = text.replace("redis://localhost:6379", url)
-        if name:
-            (tmp_path / name).parent.mkdir(exist_ok=True)
-            (tmp_path / name).write_text(text)
-        elif kind == "python":
-            program += text
+    program = program_of((PACKAGE / page).read_text(), tmp_path, url)
     done = subprocess.run(
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program],
         cwd=tmp_path,
