@@ -16,6 +16,12 @@ redis-server() {
 
 redis-cli() { command redis-cli -e "$@"; }
 
+# podman takes docker's commands. A person types the next one when the server answers.
+docker() {
+    if [[ $1 == compose ]]; then podman-compose "${@:2}"; else podman "$@"; fi
+    if [[ " $* " == *" --detach "* ]]; then wait_for_server; fi
+}
+
 wait_for_server() {
     local attempt answer
     for ((attempt = 0; attempt < 200; attempt++)); do

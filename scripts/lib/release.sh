@@ -11,7 +11,8 @@ oldest_glibc=2.34
 need_tool() {
     local tools=$PWD/target/tools
     if [[ $("$tools/bin/$1" --version 2>/dev/null) == *"$2" ]]; then return; fi
-    say "compiling $1 (a minute) ..."
+    # Measured on two cores: 60 seconds of CPU time.
+    say "compiling $1 $2 (one to two minutes, once) ..."
     cargo install --quiet --locked --debug --config profile.dev.debug=false --root "$tools" \
         --target-dir "$tools/build" --version "$2" "$1" >&2
     rm -r "$tools/build"
@@ -28,6 +29,57 @@ need_packaging_tools() {
         die "dpkg-shlibdeps is missing: install dpkg-dev and run this again"
     python3 -m pip --version >/dev/null 2>&1 || install_packages python3-pip ||
         die "pip is missing: install Python with it (Debian: python3-pip) and run this again"
+}
+
+# What is packed beside the module, laid out as in the source, so that the links between the documents lead somewhere.
+packed=(LICENSE README.md CHANGELOG.md DESIGN.md redis.conf.example docs monitoring packaging/container third-party
+    adapters/python/README.md adapters/python/docs scripts/servers.txt)
+# Who needs these has a clone: links to them become text.
+only_in_the_source='^(CONTRIBUTING\.md|bench/|examples/)'
+
+# pack_documents SOURCE DIRECTORY
+pack_documents() {
+    mkdir -p "$2"
+    (cd "$1" && cp -r --parents "${packed[@]}" "$2")
+    (cd "$2" && find . -name '*.md' -printf '%P\n') | while read -r page; do
+        unlink_from "$1" "$page" "$only_in_the_source" "$2/$page"
+    done
+}
+
+# unlink_from SOURCE PAGE PATTERN FILE: makes text of the links in the file, which is that page of the source, to what
+# matches the pattern.
+unlink_from() {
+    SOURCE=$1 PAGE=$2 PATTERN=$3 perl -0pi -e '
+        use File::Basename; use File::Spec::Functions qw(abs2rel catfile); use Cwd qw(realpath);
+        my ($source, $folder) = (realpath($ENV{SOURCE}), dirname($ENV{PAGE}));
+        s{\[([^\[\]]*)\]\(([^()#\s:]+)(?:#[^()\s]*)?\)}{
+            my ($whole, $text, $target) = ($&, $1, realpath(catfile($source, $folder, $2)));
+            defined $target && abs2rel($target, $source) =~ /$ENV{PATTERN}/ ? "$text (in the source)" : $whole
+        }ge' "$4"
+}
+
+# debian_changelog SOURCE: the one that Debian's policy wants.
+debian_changelog() {
+    local version maintainer
+    version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$1/Cargo.toml")
+    maintainer=$(sed -n 's/^maintainer = "\(.*\)"/\1/p' "$1/Cargo.toml")
+    printf 'redis-alkey (%s-1) unstable; urgency=medium\n\n  * See CHANGELOG.md.\n\n -- %s  %s\n' \
+        "$version" "$maintainer" "$(date -uRd "@$SOURCE_DATE_EPOCH")"
+}
+
+# check_documents DIRECTORY: that each relative link in its documents leads to a file in it, and that what they name of
+# what is packed is there.
+check_documents() {
+    local page target bad=()
+    while IFS=: read -r page target; do
+        [[ -e $1/$(dirname "$page")/$target ]] || bad+=("$page links to $target")
+    done < <(cd "$1" && grep -roP --include='*.md' '\]\(\K[^()#\s:]+(?=[#)])' . | sort -u)
+    while read -r target; do
+        [[ -e $1/$target ]] || bad+=("a document names $target")
+    done < <(comm -12 <(git ls-files "${packed[@]}" | sed 'p; s|/[^/]*$||' | sort -u) \
+        <(cd "$1" && grep -rohE '[[:alnum:]_.-]+(/[[:alnum:]_.-]+)*' --include='*.md' --include='*.example' \
+            --include=README.Debian . | sed 's|^\(\.\./\)*||; s|\.$||' | sort -u))
+    [[ ${#bad[@]} -eq 0 ]] || die "what is not there, in $1:$(printf '\n  %s' "${bad[@]}")"
 }
 
 # build_module WORK: the module from WORK/source, with debug symbols and without a trace of the directories it was

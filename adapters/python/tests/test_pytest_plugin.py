@@ -181,7 +181,10 @@ def test_where_the_programs_are(
 @pytest.mark.parametrize(
     ("said", "told"),
     [
-        ({}, "The fixture alkey_server needs the module alkey: `pip install alkey-module` brings it"),
+        (
+            {},
+            "The fixture alkey_server needs the module alkey: install alkey-module from the files of a release",
+        ),
         (
             {"ALKEY_MODULE": "/nowhere"},
             "/nowhere is no file. The fixture alkey_server needs the module alkey",

@@ -11,6 +11,7 @@ import redis
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, make_transient_to_detached, scoped_session, sessionmaker
 
+import alkey.connect
 from alkey import Alkey, Lookup, is_private
 from harness import wait_until
 from models import Base, Engineer, Order, User
@@ -282,3 +283,10 @@ def test_touch_refuses_another_namespace(alkey: Alkey, client: redis.Redis) -> N
 def test_what_is_set_up_wrongly_is_refused(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         Alkey(**{"client": "redis://localhost", **options})
+
+
+def test_a_client_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(alkey.connect._PACKAGES, "redis", ("nowhere",))
+    # Not below 1: that is the predecessor.
+    with pytest.raises(ModuleNotFoundError, match=r"expected `pip install 'alkey\[nowhere\]>=1'`"):
+        Alkey("redis://localhost")

@@ -51,7 +51,5 @@ def _client_of(url: str, part: str, options: dict[str, Any]) -> Any:
         kind = module.Valkey if package == "valkey" else module.Redis
         limits = {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S, "retry": retry}
         return kind.from_url(url, **{**limits, **options})
-    raise ModuleNotFoundError(
-        f"no client is installed that reads {scheme}:// URLs: "
-        f"expected {' or '.join(f'`pip install alkey[{package}]`' for package in _PACKAGES[scheme])}"
-    )
+    ways = " or ".join(f"`pip install 'alkey[{package}]>=1'`" for package in _PACKAGES[scheme])
+    raise ModuleNotFoundError(f"no client is installed that reads {scheme}:// URLs: expected {ways}")

@@ -44,8 +44,8 @@ _TRIES = 5
 _SETTLED_MS = 10
 
 _MODULE_MISSING = (
-    "The fixture alkey_server needs the module alkey: `pip install alkey-module` brings it, or say where libalkey.so "
-    "is by --alkey-module, the environment's ALKEY_MODULE, or alkey_module in pytest's ini-file"
+    "The fixture alkey_server needs the module alkey: install alkey-module from the files of a release, or say where "
+    "libalkey.so is by --alkey-module, the environment's ALKEY_MODULE, or alkey_module in pytest's ini-file"
 )
 _SERVER_MISSING = (
     "The fixture alkey_server needs redis-server 7.0 or newer, or valkey-server: install one (Debian: redis-server), "
