@@ -199,7 +199,6 @@ fn with_settled_by_the_clock_of_another_process() {
         faults: vec![FaultKind::RestartAtRest],
         faults_max: 1,
         clock_back_ms: -3,
-        trusts_restored: true,
         without,
         ..Plan::default()
     };

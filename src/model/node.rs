@@ -132,7 +132,7 @@ impl Node {
             lease_ms: setting.lease_ms,
             sweep_threshold: 100,
             rows_max: plan.rows_max,
-            trust_restored: plan.trusts_restored || plan.without == Some(Mechanism::RestoredIsSuspect),
+            trust_restored: plan.trusts_restored(),
         };
         let cluster = plan.is_cluster && plan.without != Some(Mechanism::ClusterGrace);
         Moment { now: self.now(setting.now_ms), term: self.term, settings, cluster }

@@ -21,8 +21,6 @@ pub(super) struct Plan {
     pub(super) rows_max: usize,
     /// By how much the wall clock of each term is behind that of the term before: nothing may rely on it.
     pub(super) clock_back_ms: i64,
-    /// `alkey.trust-restored yes`, where nothing is ever forgotten.
-    pub(super) trusts_restored: bool,
     /// Whether the server's timer ends what is over, in the millisecond in which it is. Without, it is as late as can be.
     pub(super) has_timer: bool,
     /// What is switched off, in a run that is to find a counterexample.
@@ -45,7 +43,6 @@ impl Default for Plan {
             strays_max: 0,
             rows_max: 100,
             clock_back_ms: 3,
-            trusts_restored: false,
             has_timer: false,
             without: None,
         }
@@ -73,6 +70,10 @@ impl Default for ReaderPlan {
 }
 
 impl Plan {
+    pub(super) fn trusts_restored(&self) -> bool {
+        self.without == Some(Mechanism::RestoredIsSuspect) || self.faults.contains(&FaultKind::RestartAtRest)
+    }
+
     /// For how long a relaxed reader may be told the key of an old value: as long as a transaction is in flight after
     /// the database committed it. That is a lease, and one more for each of its RECORDs that comes once more.
     pub(super) fn relaxed_ms(&self) -> u64 {
@@ -170,7 +171,7 @@ pub(super) enum FaultKind {
     CallBack,
     /// `alkey.lease-ms` is set to 1 on all nodes.
     LowerLease,
-    /// A start from a dump that has all, while nothing is in flight.
+    /// A start from a dump that has all, while nothing is in flight. A plan with it has `alkey.trust-restored yes`.
     RestartAtRest,
 }
 

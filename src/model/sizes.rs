@@ -274,7 +274,6 @@ pub(super) fn trusted_starts(size: Size) -> Plan {
         faults: vec![RestartAtRest],
         faults_max: size.of(1, 2, 3),
         clock_back_ms: -3,
-        trusts_restored: true,
         ..Plan::default()
     }
 }
