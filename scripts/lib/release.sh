@@ -131,7 +131,8 @@ third_party_licences() {
         folder=$(compgen -G "${CARGO_HOME:-$HOME/.cargo}/registry/src/*/$name-${version#v}" | head -n 1) || true
         [[ -n $folder ]] || die "the source of $crate is not where Cargo keeps those of its registries"
         printf '\n======== %s, %s\n\n' "$crate" "$licence"
-        text=$(compgen -G "$folder/LICENSE-MIT*" || compgen -G "$folder/LICENSE") || text=
+        text=$(compgen -G "$folder/LICENSE-MIT*" || compgen -G "$folder/LICENSE" || compgen -G "$folder/LICENSES/MIT*") ||
+            text=
         if [[ -n $text ]]; then
             cat "$text"
         elif [[ $name == redis-module-common ]]; then
