@@ -58,6 +58,8 @@ def test_the_default_schema_has_no_name(
         assert alkey.row("notes", 1, schema=schema) == own
         assert alkey.row("notes", "1", schema=schema) == own
         assert alkey.row(note, 1, schema=schema) == own
+        assert alkey.row(f"{schema or default_schema}.notes", 1) == own
+        assert alkey.table(f"{schema or default_schema}.notes") == own[:-1] + b"*"
         assert alkey.table("notes", schema=schema) == alkey.table(note) == own[:-1] + b"*"
     other = sa.Table("notes", sa.MetaData(schema=None if is_declared else default_schema), *_columns())
     statements: list[sa.Executable] = [

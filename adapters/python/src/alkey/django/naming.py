@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import connections
 
 from alkey._names import schemas
+from alkey._names.changes import Changes
 from alkey._names.identifier import prefix_of, row_prefix
 from alkey._names.rows import Rows
 from alkey.django.alkeys import alkey_of
@@ -135,12 +136,6 @@ def naming_in(alias: str, path: tuple[str, ...] = ()) -> Naming:
     return found
 
 
-class Changes:
-    """How often there were other models or settings than before: what was told of a name may have changed."""
-
-    count = 0
-
-
 changes = Changes()
 
 
@@ -148,7 +143,7 @@ def forget(*, setting: str = "ALKEY", **_: Any) -> None:
     """A test has changed a setting, or there is another model."""
     if setting in ("ALKEY", "DATABASES", "USE_TZ"):
         _without_path.clear()
-        changes.count += 1
+        changes.happen()
 
 
 def _path_of(connection: Any) -> tuple[str, ...]:

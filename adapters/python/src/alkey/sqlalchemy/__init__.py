@@ -26,8 +26,9 @@ What the rest of the package uses:
 `alkey` is a `Front`: an Alkey.
 """
 
+from alkey.sqlalchemy.by_hand import row_of, table_of
 from alkey.sqlalchemy.events import bind, see_engines_of
-from alkey.sqlalchemy.identifiers import identifiers_of, row_of, table_of
+from alkey.sqlalchemy.identifiers import identifiers_of
 from alkey.sqlalchemy.reading import Reading, reading_of
 from alkey.sqlalchemy.scopes import scope_of_class
 from alkey.sqlalchemy.session import Front

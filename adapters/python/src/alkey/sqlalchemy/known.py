@@ -35,7 +35,7 @@ def _by_name(_version: int) -> dict[str, tuple[Named, ...]]:
 
 
 def _changed(*_: Any) -> None:
-    changes.count += 1
+    changes.happen()
 
 
 event.listen(Mapper, "after_mapper_constructed", _changed)

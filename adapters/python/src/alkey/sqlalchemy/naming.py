@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Dialect
 from sqlalchemy.dialects import postgresql, registry
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.types import NullType, TypeEngine
 
 from alkey._names import schemas
 from alkey._names.identifier import prefix_of, row_prefix
@@ -57,11 +57,14 @@ class Naming:
         """Of a table itself."""
         found = self._rows.get(table)
         if found is None:
-            found = self._rows[table] = Rows(
+            found = Rows(
                 self._prefix_of(table),
                 [f"{table.name}.{column.name}" for column in table.key_columns],
                 [self.kind(column.type) for column in table.key_columns],
             )
+            # A column that points at a table has its type only when that is declared, too.
+            if not any(isinstance(column.type, NullType) for column in table.key_columns):
+                self._rows[table] = found
         return found
 
     def parents(self, parent: Parent) -> Rows:
@@ -178,7 +181,7 @@ def sees(namespace: str, dialect: Dialect) -> None:
             }
             _seen[namespace] = {**others, kind: dialect}
             naming_of_readers.cache_clear()
-            changes.count += 1
+            changes.happen()
 
 
 def naming_on(namespace: str, connection: Connection, options: Mapping[str, Any]) -> Naming:

@@ -15,6 +15,8 @@ from sqlalchemy import Column, ForeignKeyConstraint, MetaData, Table
 from sqlalchemy.exc import NoReferencedColumnError, NoReferencedTableError
 from sqlalchemy.sql.expression import TableClause
 
+from alkey._names.changes import Changes
+
 # What the database does to the rows that point at a row that is deleted, or has another key: all but to refuse it.
 _CHANGES = ("CASCADE", "SET NULL", "SET DEFAULT")
 
@@ -68,13 +70,6 @@ def is_plain(value: object) -> bool:
 _named: weakref.WeakKeyDictionary[Any, Named] = weakref.WeakKeyDictionary()
 
 
-class Changes:
-    """How often there were more tables, or more was known of the databases that they are in. What was told of a name
-    before that may have changed."""
-
-    count = 0
-
-
 changes = Changes()
 
 
@@ -88,7 +83,7 @@ def named(table: TableClause) -> Named:
     found = _named.get(table)
     if found is None:
         found = _named[table] = Named(table)
-        changes.count += 1
+        changes.happen()
     return found
 
 
