@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 import redis
+from django.apps import apps
 from django.core.management import call_command
 from django.db import connections
 from django.test import override_settings
@@ -96,3 +97,14 @@ def site(library: str, client: redis.Redis, namespace: str) -> Iterator[None]:
     """A database with the tables, and a namespace of its own on the server of all tests."""
     with override_settings(ALKEY={"CLIENT": client, "NAMESPACE": namespace}):
         yield
+
+
+@pytest.fixture
+def own_models() -> Iterator[None]:
+    """Models that the test makes are gone after it."""
+    models = apps.all_models["library"]
+    before = dict(models)
+    yield
+    models.clear()
+    models.update(before)
+    apps.clear_cache()

@@ -10,7 +10,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from alkey.identifier import namespace_of
+from alkey._names.identifier import namespace_of
 
 
 class Spy(redis.Redis):

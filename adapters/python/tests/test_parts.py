@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import enum
+import pickle
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
@@ -17,7 +18,8 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from alkey import Identifier, NoCanonicalForm
-from alkey.parts import encode
+from alkey.parts import Apart, encode
+from alkey.parts import Row as PartOfTable
 
 
 class Color(enum.Enum):
@@ -91,6 +93,7 @@ DIFFERENT: list[tuple[Any, ...]] = [
     (USER,), (b"alkey:users#1",), ("alkey:users#1",), ([USER],), (USER, USER), (USER, 1), (1, USER),
     ([USER], []), ([], [USER]), (Row(b"alkey:users#1", b"alkey:people#1"),),
     (Row(b"alkey:users#1"), Row(b"alkey:people#1")), ("@1;",),
+    (PartOfTable(Apart((b"alkey:users#1",), "a")),), (PartOfTable(Apart((b"alkey:users#1",), "A")),), (USER, "a"),
 ]  # fmt: skip
 
 
@@ -123,7 +126,7 @@ def test_identifiers_are_beside_the_value_in_their_order() -> None:
     )
     assert identifiers == [b"alkey:users#1", b"alkey:a#1", b"alkey:b#1", b"alkey:users#1"]
     assert things == [other]
-    assert value == b"1i1;@1;l1:d1:s1:x@2;@1;"
+    assert value == b"python/1;i1;@1;l1:d1:s1:x@2;@1;"
 
 
 class Secretive:
@@ -214,3 +217,11 @@ def test_text_that_is_its_own_str() -> None:
     assert one != other
     assert one == encode([Safe("a")], lambda _: ())[1]
     assert one != encode(["a"], lambda _: ())[1]
+
+
+def test_a_row_that_only_the_database_knows_is_apart_from_others_of_its_table() -> None:
+    row = PartOfTable(Apart((b"alkey:users#*",), ["a"]))
+    assert row != PartOfTable(Apart((b"alkey:users#*",), ["A"]))
+    assert row == PartOfTable(Apart((b"alkey:users#*",), ["a"])) == pickle.loads(pickle.dumps(row))
+    assert len({row, PartOfTable(Apart((b"alkey:users#*",), ["a"]))}) == 1
+    assert form(row)[0] == (b"alkey:users#*",)

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
-from alkey import Alkey, identifier
+from alkey import Alkey
+from alkey._names import identifier
 from models import Base, Child, Engineer, Grandchild, Order, Parent, Seat, Tag, User
 from random_steps import (
     KEYS,

@@ -54,17 +54,17 @@ def _reviews(session: Session, book: int) -> dict[str, Any]:
 
 
 def _book_and_author(alkey: Alkey, book: int, author: int) -> list[object]:
-    return [alkey.row("books", book), alkey.row("authors", author)]
+    return [alkey.row(Book, book), alkey.row(Author, author)]
 
 
 KINDS = {
     # Which books there are, each with its author: with this, no page needs the database to know what it consists of.
-    "shelf": Kind(lambda alkey: [alkey.table("books")], _shelf, is_data=True),
-    "authors": Kind(lambda alkey: [alkey.table("authors"), alkey.table("books")], _authors),
+    "shelf": Kind(lambda alkey: [alkey.table(Book)], _shelf, is_data=True),
+    "authors": Kind(lambda alkey: [alkey.table(Author), alkey.table(Book)], _authors),
     "card": Kind(_book_and_author, _book),
     "details": Kind(_book_and_author, _book),
     "same_author": Kind(
-        lambda alkey, author: [alkey.row("authors", author), alkey.scope(Book, author_id=author)],
+        lambda alkey, author: [alkey.row(Author, author), alkey.scope(Book, author_id=author)],
         _same_author,
     ),
     "reviews": Kind(lambda alkey, book: [alkey.scope(Review, book_id=book)], _reviews),

@@ -21,9 +21,9 @@ from abc import ABC, abstractmethod
 from typing import NamedTuple, Protocol
 from uuid import uuid4
 
+from alkey._names.identifier import everything, table_of
 from alkey.commands import LEASE_MS_DEFAULT, Commands
 from alkey.errors import AlkeyError, Unavailable
-from alkey.identifier import everything, table_of
 from alkey.place import server_of
 
 log = logging.getLogger("alkey")

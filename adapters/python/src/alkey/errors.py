@@ -33,8 +33,8 @@ class ModuleNotLoaded(Refused):
         )
 
 
-class NoIdentifier(AlkeyError):
-    """A row can't be named, since its primary key is of a type that has no canonical form."""
+class NoIdentifier(AlkeyError, ValueError):
+    """A row can't be named: its primary key can't be what was given, or is of a type whose values have no names."""
 
 
 class NoCanonicalForm(AlkeyError, TypeError):

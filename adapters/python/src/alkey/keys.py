@@ -16,7 +16,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, Literal, NamedTuple
 
-from alkey import identifier
+from alkey._names import identifier
+from alkey._names.schemas import without_default
 from alkey.age import age_ms, now_ns
 from alkey.commands import Found
 from alkey.errors import NoIdentifier, Unavailable
@@ -101,13 +102,22 @@ class Keys:
         self._is_away = False
         self._orm: Any = None
 
-    def row(self, table: str, *key: object, schema: str | None = None) -> Identifier:
-        """The row of a table, by the values of its primary key in the order of the key's columns."""
-        return Identifier(identifier.row(self.namespace, table, key, schema))
+    def row(self, table: Any, *key: object, schema: str | None = None) -> Identifier:
+        """The row of a table, which is given by its name, as a mapped class or as a Table; by the values of its primary
+        key in the order of the key's columns. Raises NoIdentifier for values that the columns can't hold."""
+        orm = self._orm or self._imported_orm()
+        if orm is not None:
+            found: Identifier = orm.row_of(table, key, schema, self.namespace)
+            return found
+        return Identifier(identifier.row(self.namespace, _name(table), key, without_default(schema)))
 
-    def table(self, table: str, schema: str | None = None) -> Identifier:
-        """Any row of a table."""
-        return Identifier(identifier.table(self.namespace, table, schema))
+    def table(self, table: Any, schema: str | None = None) -> Identifier:
+        """Any row of a table, which is given as in `row`."""
+        orm = self._orm or self._imported_orm()
+        if orm is not None:
+            found: Identifier = orm.table_of(table, schema, self.namespace)
+            return found
+        return Identifier(identifier.table(self.namespace, _name(table), without_default(schema)))
 
     def scope(self, model: Any, /, **values: object) -> Identifier:
         """The rows of a mapped class that have these values in the columns of one of its `__alkey_scopes__`."""
@@ -132,7 +142,7 @@ class Keys:
         identifiers: list[bytes] = []
         own = identifier.namespaces_of(self.namespace)
         for thing in things:
-            found = (thing,) if isinstance(thing, Identifier) else self._identify(thing)
+            found = thing.identifiers if isinstance(thing, Identifier) else self._identify(thing)
             if not found or not all(identifier.namespace_of(one) in own for one in found):
                 raise TypeError(
                     f"{thing!r} can't be touched: expected a mapped class or instance, or what row(), scope(), table() "
@@ -187,6 +197,12 @@ class Keys:
     def _answered(self) -> None:
         self._is_away = False
         log.info("%s answers again", server_of(self.client))
+
+
+def _name(table: object) -> str:
+    if isinstance(table, str):
+        return table
+    raise NoIdentifier(f"{table!r} is no table: expected the name of one, since no ORM is imported")
 
 
 def private(why: WhyPrivate, settled_ms: int | None = None, age: int = 0) -> LookupFields:

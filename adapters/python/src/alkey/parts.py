@@ -19,10 +19,13 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from alkey.errors import NoCanonicalForm
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class Identifier(bytes):
@@ -33,16 +36,72 @@ class Identifier(bytes):
 
     __slots__ = ()
 
+    @property
+    def identifiers(self) -> tuple[bytes, ...]:
+        """What it depends on: itself."""
+        return (self,)
+
     def __repr__(self) -> str:
         return f"Identifier({bytes(self)!r})"
 
 
+class Apart(tuple[bytes, ...]):
+    """Identifiers that do not say which row they are of, as that of a table for a row of it: `of` says it, and is in
+    the key beside them. Else two rows would have one key."""
+
+    of: object
+
+    def __new__(cls, identifiers: Iterable[bytes], of: object) -> Self:
+        made = super().__new__(cls, identifiers)
+        made.of = of
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Apart, (tuple(self), self.of)
+
+
+class Row(Identifier):
+    """A row that its own bytes do not say all of."""
+
+    _identifiers: tuple[bytes, ...]
+
+    def __new__(cls, identifiers: tuple[bytes, ...]) -> Self:
+        made = super().__new__(cls, identifiers[0])
+        made._identifiers = identifiers
+        return made
+
+    @property
+    def identifiers(self) -> tuple[bytes, ...]:
+        return self._identifiers
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Row) and _told(self) == _told(other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return super().__hash__()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Row, (self._identifiers,)
+
+    def __repr__(self) -> str:
+        return f"Row({_told(self)!r})"
+
+
+def _told(row: Row) -> tuple[object, ...]:
+    identifiers = row.identifiers
+    return (tuple(identifiers), identifiers.of if isinstance(identifiers, Apart) else None)
+
+
 Identify = Callable[[Any], Sequence[bytes]]
 """The identifiers that an argument stands for; none if it is a value. A row may have several, one in each of its
-tables."""
+tables. They may be `Apart`."""
 
-# The first byte of each value. Raise it when the encoding changes, so that old and new releases share no keys.
-_VERSION = b"1"
+# What each value begins with: the codec's name, since programs in another language have others, and its version. Raise
+# it when the encoding changes, so that old and new releases share no keys.
+_CODEC = b"python/1;"
 # The place of one identifier.
 _ONE = b"@1;"
 
@@ -55,7 +114,7 @@ repeats repeated; its value; and the arguments that the identifiers were taken f
 def encode(parts: Iterable[object], identify: Identify) -> Encoded:
     encoder = _Encoder(identify)
     try:
-        value = _VERSION + encoder.encode_all(parts)
+        value = _CODEC + encoder.encode_all(parts)
     except RecursionError:
         raise NoCanonicalForm(
             "a part is nested too deeply, or holds itself: expected a value that ends"
@@ -87,6 +146,8 @@ class _Encoder:
     def _encode_other(self, part: Any, kind: type) -> bytes:
         if kind is Identifier:
             return self._place((part,))
+        if kind is Row:
+            return self._place(part.identifiers)
         if kind is list:
             return self._sequence(b"l", part)
         if kind is tuple:
@@ -103,6 +164,8 @@ class _Encoder:
 
     def _place(self, identifiers: Sequence[bytes]) -> bytes:
         self.identifiers += identifiers
+        if type(identifiers) is Apart:
+            return b"&%d;%b" % (len(identifiers), self.encode(identifiers.of))
         return _ONE if len(identifiers) == 1 else b"@%d;" % len(identifiers)
 
     def _sequence(self, letter: bytes, items: Sequence[object]) -> bytes:

@@ -28,10 +28,10 @@ from typing import Any
 
 import pytest
 
+from alkey._names.identifier import NAMESPACE, everything
 from alkey.commands import text_of, translated
 from alkey.connect import client_of
 from alkey.errors import Unavailable
-from alkey.identifier import NAMESPACE, everything
 
 # A server is in grace for one lease from its start, so it starts with the shortest. Then it gets that of life, since no
 # writer could do with one that is over before it has the answer.

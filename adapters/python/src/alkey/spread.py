@@ -15,9 +15,9 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import uuid4
 
+from alkey._names.identifier import checked_namespace, namespace_of, namespaces_of
 from alkey.commands import Commands, Found
 from alkey.delivery import Backlog, Counts, Delivery
-from alkey.identifier import checked_namespace, namespace_of, namespaces_of
 from alkey.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Spread(str):
                 raise TypeError(
                     f"namespaces has {tables!r} for {other!r}: expected a list of names of tables"
                 )
-            for table in tables:
+            for table in (name.removeprefix("public.") for name in tables):
                 if made._of_tables.setdefault(table, other) != other:
                     raise ValueError(f"the table {table!r} is in two namespaces: expected one")
         made.others = frozenset(others) - {namespace}

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Collection
 from functools import lru_cache
 
-from alkey import identifier
+from alkey._names import identifier
 from alkey.sql import Written, is_available, tables_written
 
 log = logging.getLogger("alkey")
@@ -85,6 +85,11 @@ def may_be(written: Written, name: str, schema: str | None) -> bool:
     return written.name.lower() == name.lower() and (
         written.schema is None or schema is None or written.schema.lower() == schema.lower()
     )
+
+
+def spellings(schema: str | None) -> Collection[str]:
+    """What a schema that a text names may be called: names without quotes are folded, by each database in its way."""
+    return () if schema is None else {schema, schema.lower()}
 
 
 def _without_parameters(statement: str, paramstyle: str) -> str:

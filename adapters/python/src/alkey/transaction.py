@@ -19,10 +19,10 @@ from collections.abc import Hashable, Iterable
 from typing import Literal
 from uuid import uuid4
 
+from alkey._names.identifier import everything, table_of
 from alkey.commands import Commands
 from alkey.delivery import Backlog
 from alkey.errors import AlkeyError, Unavailable
-from alkey.identifier import everything, table_of
 
 log = logging.getLogger("alkey")
 

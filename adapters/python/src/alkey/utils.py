@@ -9,8 +9,8 @@ import re
 import sys
 from typing import Any
 
-from alkey import identifier
 from alkey._gone import gone
+from alkey._names import identifier
 
 _BEGINNING = re.compile(r"alkey(\{|:)")
 _WHOLE = re.compile(r"alkey(\{[^}]+\})?:(\*#\*|(?!\*#)[^#]+#.+)", re.DOTALL)

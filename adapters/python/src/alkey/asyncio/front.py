@@ -98,8 +98,9 @@ class AsyncAlkey(Keys):
         """From now on, what sessions change is recorded and committed. `target`: an AsyncSession class, an
         async_sessionmaker or an async_scoped_session, before it has made sessions; or an AsyncSession."""
         from alkey.asyncio.sessions import sync_target_of
-        from alkey.sqlalchemy import bind
+        from alkey.sqlalchemy import bind, see_engines_of
 
+        see_engines_of(target, self.namespace)
         bind(self._writers, sync_target_of(target))
 
     async def touch(self, *things: object) -> None:

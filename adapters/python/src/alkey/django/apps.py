@@ -18,13 +18,15 @@ class AlkeyConfig(AppConfig):
         from django.core.signals import request_finished, request_started, setting_changed
         from django.db.backends.signals import connection_created
         from django.db.models.deletion import Collector
-        from django.db.models.signals import post_init, post_save, pre_save
+        from django.db.models.signals import class_prepared, post_init, post_save, pre_save
 
-        from alkey.django import alkeys, connection, instances, requests
+        from alkey.django import alkeys, connection, instances, naming, requests
         from alkey.django.checks import check_server
 
         checks.register(check_server)
         setting_changed.connect(alkeys.forget, dispatch_uid="alkey")
+        setting_changed.connect(naming.forget, dispatch_uid="alkey names")
+        class_prepared.connect(naming.forget, dispatch_uid="alkey names")
         request_started.connect(requests.begins, dispatch_uid="alkey")
         request_finished.connect(requests.ends, dispatch_uid="alkey")
         post_init.connect(instances.remember_loaded, dispatch_uid="alkey")

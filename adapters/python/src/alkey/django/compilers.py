@@ -81,11 +81,11 @@ class Inserting(_Writing):
                 return self.execute_sql(returning_fields)
         is_named_after = life.is_in_transaction and not is_key_given and query.on_conflict is None
 
-        judge = partial(statements.inserted, query, life.namespace, are_rows_named=not is_named_after)
+        judge = partial(statements.inserted, query, life.naming, are_rows_named=not is_named_after)
         with life.sending(Statement(self._alkey_table(), judge)):
             rows = super().execute_sql(returning_fields)
         if is_named_after:
-            life.add(statements.inserted_rows(query, life.namespace, rows, returning_fields or ()))
+            life.add(statements.inserted_rows(query, life.naming, rows, returning_fields or ()))
         return rows
 
 
@@ -107,7 +107,7 @@ class Deleting(_Writing):
 
 def _judge(compiler: Any, judge: Any) -> set[bytes]:
     life: Life = compiler.connection.alkey_life
-    found: set[bytes] = judge(compiler.query, life.namespace, life.known)
+    found: set[bytes] = judge(compiler.query, life.naming, life.known)
     return found
 
 

@@ -16,9 +16,9 @@ from django.db import Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.operations import BaseDatabaseOperations
 
+from alkey._names.identifier import everything
 from alkey.django.compilers import followed
 from alkey.django.life import Life
-from alkey.identifier import everything
 
 # What the drivers' cursors can do beside what Django tells of, with what is known of it: it writes.
 _BY_DRIVER = ("callproc", "copy_expert", "copy_from")
@@ -36,7 +36,7 @@ class Connection(BaseDatabaseWrapper):
 
     def connect(self) -> None:
         # Of the last one nothing is left.
-        self.alkey_life.ended()
+        self.alkey_life.disconnected()
         super().connect()
 
     def _commit(self) -> None:

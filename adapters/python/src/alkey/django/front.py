@@ -16,8 +16,7 @@ from django.utils.connection import ConnectionProxy
 
 from alkey import Lookup
 from alkey.django import alkeys
-from alkey.django.instances import identifiers_of
-from alkey.django.tables import table_of
+from alkey.django.identifiers import identifiers_of, row_of, table_of_name
 from alkey.parts import Identifier
 
 
@@ -56,7 +55,7 @@ def touch(*things: object) -> None:
     """Changes the keys of what Django has not changed itself. To be called after its commit."""
     by_namespace: dict[str, list[Identifier]] = {}
     for thing in things:
-        found = (thing,) if isinstance(thing, Identifier) else identifiers_of(thing)
+        found = thing.identifiers if isinstance(thing, Identifier) else identifiers_of(thing)
         if not found:
             raise TypeError(
                 f"{thing!r} can't be touched: expected a model's instance or class, or what row(), table() or "
@@ -69,19 +68,13 @@ def touch(*things: object) -> None:
 
 
 def row(table: str | type[Model], *values: object, using: str = "default") -> Identifier:
-    """The row of a table, by its name or its model, and by the values of its primary key."""
-    alkey = alkeys.alkey_of(using)
-    return (
-        alkey.row(table, *values)
-        if isinstance(table, str)
-        else Identifier(table_of(table).row(alkey.namespace, values))
-    )
+    """The row of a model, or of the table of this name, by the values of its primary key."""
+    return row_of(table, values, None, using)
 
 
 def table(name: str | type[Model], using: str = "default") -> Identifier:
     """Any row of a table."""
-    alkey = alkeys.alkey_of(using)
-    return alkey.table(name) if isinstance(name, str) else Identifier(table_of(name).any_row(alkey.namespace))
+    return table_of_name(name, None, using)
 
 
 def everything(using: str = "default") -> Identifier:

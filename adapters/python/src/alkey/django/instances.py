@@ -1,4 +1,4 @@
-"""Instances of models: what they stand for in a key, since when what they hold may be, and where their rows pointed.
+"""Instances of models: since when what they hold may be, and where their rows pointed.
 
 An instance that the ORM loads remembers what it was loaded with and when that was read. One without such a memory was
 unpickled, made by hand or by `raw()`, or read what only its transaction could see: its age is unknown. One that holds
@@ -12,13 +12,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from django.db import router
-from django.db.models import Manager, Model, QuerySet
-from django.db.models.base import ModelBase
+from django.db.models import Model
 
-from alkey.django.alkeys import alkey_of
 from alkey.django.life import life_of
-from alkey.django.tables import Table, any_row_of, parents_of, tables_of
+from alkey.django.naming import Naming
+from alkey.django.tables import Table, parents_of, tables_of
 from alkey.errors import NoIdentifier
 
 _MISSING = object()
@@ -109,62 +107,15 @@ def remember_where_it_points(instance: Any, using: str) -> None:
                 known[parent.attribute] = values
         if known:
             with suppress(NoIdentifier):
-                row = _row(table, instance, life.namespace)
+                row = _row(table, instance, life.naming)
                 if row is not None:
                     life.remember(row, known)
 
 
-# What stands for what in a key
-
-
-class Query:
-    """A queryset as a part: the tables that it reads, beside which its SQL is a value."""
-
-    def __init__(self, queryset: QuerySet[Any], tables: frozenset[str]) -> None:
-        self.queryset = queryset
-        self.tables = tables
-
-
-def identifiers_of(thing: object) -> tuple[bytes, ...]:
-    """The identifiers of a model's instance or class, a manager or a query; none of anything else. Raises
-    NoIdentifier."""
-    if isinstance(thing, Model):
-        # Not `type`, since Django has lazy objects that only say what they are.
-        namespace = alkey_of(_alias(thing)).namespace
-        model: Any = thing.__class__
-        tables = tables_of(model)
-        rows = [_row(table, thing, namespace) for table in tables]
-        if None in rows:
-            return tuple(table.any_row(namespace) for table in tables)
-        return tuple(filter(None, rows))
-    if isinstance(thing, Manager):
-        return _of_class(thing.model, thing.db)
-    if isinstance(thing, ModelBase):
-        if thing._meta.abstract:
-            raise NoIdentifier(
-                f"{thing.__qualname__} is abstract and has no table: expected a model that has"
-            )
-        return _of_class(thing, router.db_for_read(thing))
-    if isinstance(thing, Query):
-        namespace = alkey_of(thing.queryset.db).namespace
-        return tuple(any_row_of(name, namespace) for name in sorted(thing.tables))
-    return ()
-
-
-def _of_class(model: Any, alias: str) -> tuple[bytes, ...]:
-    namespace = alkey_of(alias).namespace
-    return tuple(table.any_row(namespace) for table in tables_of(model))
-
-
-def _alias(instance: Model) -> str:
-    alias: str = instance._state.db or router.db_for_read(instance.__class__, instance=instance)
-    return alias
-
-
-def _row(table: Table, instance: Model, namespace: str) -> bytes | None:
+def _row(table: Table, instance: Model, naming: Naming) -> bytes | None:
     """Its row in one of its tables; None without a key. A deferred key is not loaded for this."""
     key = [vars(instance).get(field.attname) for field in table.key]
-    return None if None in key else table.row(namespace, key)
+    return None if None in key else naming.rows(table).row(key)
 
 
 def holds_changes(instance: Model, memory: Memory) -> bool:

@@ -18,8 +18,9 @@ from django.utils.safestring import SafeString
 from alkey import Alkey, Lookup
 from alkey.django import reading
 from alkey.django.compilers import tables_read
-from alkey.django.instances import Query, identifiers_of
+from alkey.django.identifiers import Query, alias_of, identifiers_of, row_of, table_of_name
 from alkey.errors import NoCanonicalForm
+from alkey.parts import Identifier
 
 
 class DjangoAlkey(Alkey):
@@ -34,6 +35,12 @@ class DjangoAlkey(Alkey):
         if load is None:
             return super().cached(cache, *parts, **options)
         return super().cached(cache, *map(_part, parts), load=load, **options)
+
+    def row(self, table: Any, *key: object, schema: str | None = None) -> Identifier:
+        return row_of(table, key, schema, alias_of(self.namespace))
+
+    def table(self, table: Any, schema: str | None = None) -> Identifier:
+        return table_of_name(table, schema, alias_of(self.namespace))
 
     def _imported_orm(self) -> ModuleType:
         self._orm = reading

@@ -18,6 +18,7 @@ from django.db.utils import DataError, IntegrityError, NotSupportedError, Progra
 from alkey.age import now_ns
 from alkey.django.alkeys import alkey_of
 from alkey.django.drivers import is_in_transaction, is_open
+from alkey.django.naming import Naming, naming_in
 from alkey.django.text import Kind, Text, judged, text_of
 from alkey.django.written import changed_by_text
 from alkey.front import Alkey
@@ -58,6 +59,7 @@ class Life:
         self.has_written = False
         self._is_begun_by_hand = False
         self._is_refused = False
+        self._path: tuple[str, ...] = ()
         self._request: object | None = None
         self._request_ns: int | None = None
         self._request_saw_changes = False
@@ -71,6 +73,10 @@ class Life:
     @property
     def namespace(self) -> str:
         return self.alkey.namespace
+
+    @property
+    def naming(self) -> Naming:
+        return naming_in(self._connection.alias, self._path)
 
     @property
     def is_in_transaction(self) -> bool:
@@ -135,6 +141,9 @@ class Life:
             self.committed()
         text = text_of(sql, self._connection.connection)
         said = judged(text)
+        if said.path is not None:
+            # When it is set back nobody can tell, so every one counts until the connection ends.
+            self._path = tuple(dict.fromkeys((*self._path, *said.path)))
         self.reads()
         if said.kind is Kind.READS:
             return execute(sql, params, many, context)
@@ -155,8 +164,9 @@ class Life:
             statement = self._statements[-1]
             # A field may send statements of its own as its value is asked for.
             if statement.table in text[: len(statement.table) + 40]:
-                return statement.identifiers()
-        return changed_by_text(text, self._connection.vendor, self.namespace)
+                return self.naming.with_aliases(statement.identifiers())
+        found = changed_by_text(text, self._connection.vendor, self.naming)
+        return None if found is None else self.naming.with_aliases(found)
 
     def _executed(self, said: Text) -> None:
         if said.kind is Kind.BEGINS:
@@ -220,7 +230,7 @@ class Life:
 
     def add(self, identifiers: set[bytes]) -> None:
         """What is known of a statement only now, in the same transaction."""
-        self._opened().add(identifiers)
+        self._opened().add(self.naming.with_aliases(identifiers))
 
     def remember(self, row: bytes, values: dict[str, set[Any]]) -> None:
         """Where a row pointed, of which a statement is about to be sent."""
@@ -262,6 +272,10 @@ class Life:
             transaction.committed()
         else:
             transaction.abandoned()
+
+    def disconnected(self) -> None:
+        self.ended()
+        self._path = ()
 
     @property
     def is_open(self) -> bool:

@@ -12,7 +12,8 @@ from typing import Any
 from django.db import connections
 from django.db.models import Model
 
-from alkey.django.instances import Query, holds_changes, identifiers_of, memory_of
+from alkey.django.identifiers import Query, identifiers_of
+from alkey.django.instances import holds_changes, memory_of
 
 __all__ = ["identifiers_of", "reading_of"]
 

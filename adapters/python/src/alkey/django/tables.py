@@ -1,20 +1,15 @@
-"""What matters of a model's table: how its rows are named, and which rows its rows point at.
+"""What matters of a model's table: its key, and which rows its rows point at.
 
 Built once for each model. Knows no connection, and nothing of what is in the database.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db.models import DO_NOTHING, Model
 from django.db.models.deletion import get_candidate_relations_to_delete
-
-from alkey import identifier
-from alkey.errors import NoIdentifier
 
 
 class Table:
@@ -23,31 +18,8 @@ class Table:
     def __init__(self, model: type[Model]) -> None:
         meta = model._meta
         self.model: Any = model
-        self.schema, self.name = _split(meta.db_table)
+        self.schema, self.name = split(meta.db_table)
         self.key = tuple(meta.pk_fields)
-
-    def row(self, namespace: str, key: Sequence[object]) -> bytes:
-        """Raises NoIdentifier."""
-        try:
-            prepared = [field.get_prep_value(value) for field, value in zip(self.key, key, strict=True)]
-        except (TypeError, ValueError, ValidationError) as error:
-            raise NoIdentifier(f"{key!r} is no key of {self.name}: {error}") from error
-        return identifier.row(namespace, self.name, prepared, self.schema)
-
-    def any_row(self, namespace: str) -> bytes:
-        return identifier.table(namespace, self.name, self.schema)
-
-    def rows(self, namespace: str, keys: Iterable[Sequence[object]]) -> set[bytes]:
-        """The rows with these keys; the table if one of them is not known: None, or what the database computes."""
-        found = set()
-        for key in keys:
-            if not all(map(is_plain, key)):
-                return {self.any_row(namespace)}
-            try:
-                found.add(self.row(namespace, key))
-            except NoIdentifier:
-                return {self.any_row(namespace)}
-        return found
 
 
 class Parent:
@@ -58,13 +30,6 @@ class Parent:
         self.attribute: str = field.attname
         self.table = table_of(field.related_model)
         self.is_by_key = (field.target_field,) == self.table.key
-
-    def rows(self, namespace: str, values: Iterable[object]) -> set[bytes]:
-        """The rows that have these values. None points at none."""
-        keys = [(value,) for value in values if value is not None]
-        if not keys:
-            return set()
-        return self.table.rows(namespace, keys) if self.is_by_key else {self.table.any_row(namespace)}
 
 
 def is_plain(value: object) -> bool:
@@ -121,13 +86,7 @@ def left_to_the_database(model: type[Model]) -> tuple[Table, ...]:
     return tuple(found)
 
 
-def any_row_of(name: str, namespace: str) -> bytes:
-    """Of a table as a model names it."""
-    schema, table = _split(name)
-    return identifier.table(namespace, table, schema)
-
-
-def _split(name: str) -> tuple[str | None, str]:
+def split(name: str) -> tuple[str | None, str]:
     """`shop"."orders` is how Django is told of a schema."""
     schema, point, table = name.strip('"').partition('"."')
     return (schema, table) if point else (None, schema)

@@ -11,6 +11,7 @@ from enum import Enum, auto
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from alkey._names.schemas import path_set_by
 from alkey.texts import is_to_be_judged
 
 
@@ -31,6 +32,8 @@ class Kind(Enum):
 class Text(NamedTuple):
     kind: Kind
     savepoint: str | None = None
+    path: tuple[str, ...] | None = None
+    """What it sets the search path to."""
 
 
 _NAME = r'("(?:[^"]|"")+"|`[^`]+`|[A-Za-z_][A-Za-z0-9_$]*)'
@@ -63,7 +66,7 @@ def judged(sql: str) -> Text:
         for kind, pattern in _ENDS:
             if found := pattern.match(body):
                 return Text(kind, _unquoted(found[1]) if pattern.groups else None)
-    return Text(Kind.MAY_WRITE if is_to_be_judged(sql) else Kind.READS)
+    return Text(Kind.MAY_WRITE if is_to_be_judged(sql) else Kind.READS, path=path_set_by(sql))
 
 
 def text_of(sql: Any, connection: Any) -> str:

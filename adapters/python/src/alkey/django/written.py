@@ -14,7 +14,8 @@ from django.core.cache.backends.db import BaseDatabaseCache
 from django.db.models.deletion import get_candidate_relations_to_delete
 from django.utils.module_loading import import_string
 
-from alkey import identifier, texts
+from alkey import texts
+from alkey.django.naming import Naming
 from alkey.django.tables import Table, table_of
 from alkey.sql import Written
 
@@ -22,16 +23,23 @@ from alkey.sql import Written
 _PARAMSTYLE = "pyformat"
 
 
-def changed_by_text(statement: str, vendor: str, namespace: str) -> set[bytes] | None:
+def changed_by_text(statement: str, vendor: str, naming: Naming) -> set[bytes] | None:
     """What a text that is about to be executed changes; None: nothing."""
 
     def changed_in(written: Written) -> set[bytes]:
-        found = {each.any_row(namespace) for each in _changed_with(written)}
+        changed = _changed_with(written)
+        found = {naming.any_row(each) for each in changed}
+        # A table that a model names may be in many schemas.
+        for table in changed:
+            if table.name.lower() == written.name.lower():
+                found |= {
+                    naming.prefix(table.name, schema) + b"*" for schema in texts.spellings(written.schema)
+                }
         if not found and written.name in _tables_of_caches():
-            return {identifier.table(namespace, written.name)}
+            return {naming.prefix(written.name, None) + b"*"}
         return found
 
-    return texts.changed_by_text(statement, vendor, _PARAMSTYLE, namespace, changed_in)
+    return texts.changed_by_text(statement, vendor, _PARAMSTYLE, naming.namespace, changed_in)
 
 
 @lru_cache(maxsize=1024)

@@ -3,10 +3,15 @@
 What the rest of the package uses:
 
     bind(alkey, target)                       target: Session class, sessionmaker, scoped_session, or a Session
+    see_engines_of(target, namespace)         the same for what becomes a target only later, as in asyncio
     identifiers_of(thing, namespace)          a mapped instance or class -> the identifiers that it stands for; () for
                                               anything else. Mostly one; an instance of a joined-inheritance class
                                               depends on a row in each of its tables, so it has one for each, that of
-                                              its own table first. Raises NoIdentifier for a key without a form.
+                                              its own table first. Where only the database knows which row a key is,
+                                              they are tables' identifiers, and `Apart`.
+    row_of(thing, key, schema, namespace)     the identifier of a row of a mapped class, a Table, or a table's name;
+                                              raises NoIdentifier for a key that it can't have
+    table_of(thing, schema, namespace)        that of any row
     scope_of_class(model, values, ns)         the identifier of a scope that the class declares; raises NoIdentifier
     reading_of(session | None, things)        -> a Reading: since_ns, is_private, is_known
         since_ns    alkey.age.now_ns() from when the data may be that was read in this transaction, or is in the
@@ -21,10 +26,21 @@ What the rest of the package uses:
 `alkey` is a `Front`: an Alkey.
 """
 
-from alkey.sqlalchemy.events import bind
-from alkey.sqlalchemy.instances import identifiers_of
+from alkey.sqlalchemy.by_hand import row_of, table_of
+from alkey.sqlalchemy.events import bind, see_engines_of
+from alkey.sqlalchemy.identifiers import identifiers_of
 from alkey.sqlalchemy.reading import Reading, reading_of
 from alkey.sqlalchemy.scopes import scope_of_class
 from alkey.sqlalchemy.session import Front
 
-__all__ = ["Front", "Reading", "bind", "identifiers_of", "reading_of", "scope_of_class"]
+__all__ = [
+    "Front",
+    "Reading",
+    "bind",
+    "identifiers_of",
+    "reading_of",
+    "row_of",
+    "scope_of_class",
+    "see_engines_of",
+    "table_of",
+]

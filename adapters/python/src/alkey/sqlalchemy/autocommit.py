@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from alkey.identifier import table_of
+from alkey._names.identifier import table_of
 from alkey.spread import AnyTransaction
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Table
+from sqlalchemy import Table, TypeDecorator
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.dml import Update
 from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList
@@ -66,5 +66,15 @@ def _comparisons(clause: Any) -> Iterator[tuple[Any, BindParameter[Any]]]:
         isinstance(clause, BinaryExpression)
         and clause.operator is operators.eq
         and isinstance(clause.right, BindParameter)
+        and _is_compared_as_it_is(clause.left, clause.right)
     ):
         yield clause.left, clause.right
+
+
+def _is_compared_as_it_is(column: Any, bind: BindParameter[Any]) -> bool:
+    """Whether the database gets what the column's type makes of the value. Another type may make another one of it."""
+    if bind.type is getattr(column, "type", None):
+        return True
+    return not any(
+        isinstance(each, TypeDecorator) or each._has_bind_expression for each in (bind.type, column.type)
+    )

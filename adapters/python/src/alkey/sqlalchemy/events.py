@@ -25,6 +25,7 @@ from sqlalchemy.orm import (
 from alkey.age import now_ns
 from alkey.sqlalchemy.here import begins
 from alkey.sqlalchemy.loads import Load
+from alkey.sqlalchemy.naming import sees
 from alkey.sqlalchemy.outer import Outer
 from alkey.sqlalchemy.session import Front, Life
 
@@ -89,7 +90,7 @@ class Binding:
             life.after_failed_flush()
 
     def _persistent_to_deleted(self, session: Session, instance: object) -> None:
-        self._life(session).after_delete(instance)
+        self._life(session).after_delete(session, instance)
 
     def _loaded_as_persistent(self, session: Session, instance: object) -> None:
         load = self._life(session).load
@@ -124,6 +125,7 @@ _bindings: dict[Front, Binding] = {}
 
 def bind(alkey: Front, target: Any) -> None:
     """See the package."""
+    see_engines_of(target, alkey.namespace)
     if isinstance(target, scoped_session):
         target = target.session_factory
     if isinstance(target, sessionmaker):
@@ -145,6 +147,15 @@ def bind(alkey: Front, target: Any) -> None:
     if binding is None:
         binding = _bindings[alkey] = Binding(alkey)
     binding.listen(target)
+
+
+def see_engines_of(target: Any, namespace: str) -> None:
+    """A reader may ask for a key before any session has begun."""
+    target = getattr(target, "session_factory", target)
+    options = getattr(target, "kw", {"bind": getattr(target, "bind", None)})
+    for each in (options.get("bind"), *(options.get("binds") or {}).values()):
+        if hasattr(each, "dialect"):
+            sees(namespace, each.dialect)
 
 
 def lives_of(session: Session) -> Collection[Life]:

@@ -6,18 +6,19 @@ Works on all instances of a class at once, since one at a time they cost as much
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import compress
 from typing import Any, NamedTuple
 
 from sqlalchemy.orm import InstanceState, Mapper, UOWTransaction
 from sqlalchemy.orm.attributes import instance_state
 
+from alkey._names.rows import Rows
 from alkey.sqlalchemy.instances import Mapped, mapping, parents_of, rows_or_tables
 from alkey.sqlalchemy.many import names_of
+from alkey.sqlalchemy.naming import Naming
 from alkey.sqlalchemy.scoped import OldRows
 from alkey.sqlalchemy.scopes import scopes_of
-from alkey.sqlalchemy.tables import Parent
 
 _NOTHING_NEW: dict[str, object] = {}
 
@@ -40,7 +41,10 @@ def is_by_flush(context: Any) -> bool:
 
 
 def changed_by_flush(
-    context: UOWTransaction, namespace: str, rows_sent: set[bytes], has_inserted: bool
+    context: UOWTransaction,
+    naming_of: Callable[[Mapper[Any]], Naming],
+    rows_sent: set[bytes],
+    has_inserted: bool,
 ) -> set[bytes]:
     """`rows_sent`: what the flush's statements named; `has_inserted`: whether there were INSERTs among them, which
     named nothing. What it deleted, `parents_of_deleted` is asked about."""
@@ -54,31 +58,38 @@ def changed_by_flush(
         for state in states:
             # A new instance gets its identity only after this.
             (new_states if state.key is None else old_states).append(state)
+        naming = naming_of(mapper)
+        found: set[bytes] = set()
         if new_states:
             new = _group(new_states)
-            changed |= _rows(known, new, namespace)
-            changed |= _parents(known, new, namespace)
+            found |= _rows(known, new, naming)
+            found |= _parents(known, new, naming)
         if old_states and (known.parents or len(known.tables) > 1):
-            updated = _updated(known, _group(old_states), namespace, rows_sent)
+            updated = _updated(known, _group(old_states), naming, rows_sent)
             if len(known.tables) > 1:
-                changed |= _rows(known, updated, namespace)
-            changed |= _parents(known, updated, namespace)
+                found |= _rows(known, updated, naming)
+            found |= _parents(known, updated, naming)
+        changed.update(naming.with_aliases(found))
     return changed
 
 
 def rows_beside(
-    context: UOWTransaction, namespace: str, rows_sent: set[bytes], rows_read: set[bytes]
+    context: UOWTransaction,
+    naming_of: Callable[[Mapper[Any]], Naming],
+    rows_sent: set[bytes],
+    rows_read: set[bytes],
 ) -> Iterator[tuple[Mapper[Any], OldRows]]:
     """Of instances that are in several tables: the rows whose scopes were not read, since no statement changed them."""
     for mapper, states in context.mappers.items():
         known = mapping(mapper)
         if len(known.tables) == 1 or not any(scopes_of(table) for table, _ in known.tables):
             continue
+        naming = naming_of(mapper)
         old = _group([state for state in states if state.key is not None])
-        updated = _updated(known, old, namespace, rows_sent)
+        updated = _updated(known, old, naming, rows_sent)
         for table, attributes in known.tables:
             if scopes_of(table):
-                names = names_of(table, namespace, attributes, updated.values)
+                names = names_of(naming.rows(table), attributes, updated.values)
                 rows = [
                     (tuple(values.get(attribute) for attribute in attributes), _NOTHING_NEW)
                     for name, values in zip(names, updated.values, strict=True)
@@ -88,28 +99,28 @@ def rows_beside(
                     yield mapper, OldRows(table, rows)
 
 
-def parents_of_deleted(instance: object, namespace: str) -> set[bytes]:
+def parents_of_deleted(instance: object, naming: Naming) -> set[bytes]:
     state: InstanceState[Any] = instance_state(instance)
-    return _parents(mapping(state.mapper), _group([state]), namespace)
+    return _parents(mapping(state.mapper), _group([state]), naming)
 
 
-def _rows(known: Mapped, group: Group, namespace: str) -> set[bytes]:
+def _rows(known: Mapped, group: Group, naming: Naming) -> set[bytes]:
     """The row of each in each of its tables, or the table."""
     rows: set[bytes] = set()
     for table, attributes in known.tables:
-        names = names_of(table, namespace, attributes, group.values)
+        names = names_of(naming.rows(table), attributes, group.values)
         if None in names:
-            return {row for state in group.states for row in rows_or_tables(state, namespace)}
+            return {row for state in group.states for row in rows_or_tables(state, naming)}
         rows.update(filter(None, names))
     return rows
 
 
-def _updated(known: Mapped, group: Group, namespace: str, rows_sent: set[bytes]) -> Group:
+def _updated(known: Mapped, group: Group, naming: Naming, rows_sent: set[bytes]) -> Group:
     """Those with a row that a statement named. An instance is in a flush as soon as anything was assigned to it, or
     to a collection of it, but its row changes only if that was something else."""
-    if not rows_sent.isdisjoint(table.any_row(namespace) for table, _ in known.tables):
+    if not rows_sent.isdisjoint(naming.rows(table).any_row for table, _ in known.tables):
         return group
-    of_tables = [names_of(table, namespace, attributes, group.values) for table, attributes in known.tables]
+    of_tables = [names_of(naming.rows(table), attributes, group.values) for table, attributes in known.tables]
     if rows_sent.issuperset(of_tables[0]):
         return group
     if len(of_tables) == 1:
@@ -119,22 +130,21 @@ def _updated(known: Mapped, group: Group, namespace: str, rows_sent: set[bytes])
     return Group(list(compress(group.states, are_sent)), list(compress(group.values, are_sent)))
 
 
-def _parents(known: Mapped, group: Group, namespace: str) -> set[bytes]:
+def _parents(known: Mapped, group: Group, naming: Naming) -> set[bytes]:
     """What these instances point at, and pointed at before."""
     rows: set[bytes] = set()
     for parent, attributes in known.parents:
-        common = _common_parents(parent, attributes, group, namespace)
+        parents = naming.parents(parent)
+        common = _common_parents(parents, attributes, group)
         if common is None:
             for state in group.states:
-                rows.update(parents_of(state, parent, attributes, namespace))
+                rows.update(parents_of(state, parents, attributes))
         else:
             rows |= common
     return rows
 
 
-def _common_parents(
-    parent: Parent, attributes: tuple[str, ...], group: Group, namespace: str
-) -> set[bytes] | None:
+def _common_parents(parents: Rows, attributes: tuple[str, ...], group: Group) -> set[bytes] | None:
     """The rows that they point at, which are few if many point at the same. None: each must be looked at closely,
     since one pointed elsewhere before, or what it points at is not known."""
     if len(attributes) > 1:
@@ -149,5 +159,5 @@ def _common_parents(
     except (KeyError, TypeError):
         return None
     keys.discard(None)
-    names = names_of(parent.named, namespace, attributes, [{attribute: key} for key in keys])
+    names = names_of(parents, attributes, [{attribute: key} for key in keys])
     return None if None in names else set(filter(None, names))

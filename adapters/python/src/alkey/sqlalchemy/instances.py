@@ -1,4 +1,4 @@
-"""The identifiers of mapped instances and classes, and of the rows that an instance points at.
+"""What matters of mapped classes: their tables, and what the rows of their instances point at.
 
 Knows the ORM's mappings, and neither sessions nor the server.
 """
@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Table, inspect
-from sqlalchemy.exc import NoInspectionAvailable
+from sqlalchemy import Table
 from sqlalchemy.orm import InstanceState, Mapper, RelationshipDirection
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.exc import UnmappedColumnError
 
+from alkey._names.rows import Rows
 from alkey.errors import NoIdentifier
-from alkey.sqlalchemy.tables import Parent, named
+from alkey.sqlalchemy.many import row_pointed_at
+from alkey.sqlalchemy.naming import Naming
+from alkey.sqlalchemy.tables import Parent, named, parent_by
 
 
 class Mapped:
@@ -34,14 +35,14 @@ class Mapped:
         )
         self.parents = tuple(_parents(mapper, own))
 
-    def rows(self, namespace: str, values: Mapping[str, object]) -> list[bytes] | None:
+    def rows(self, naming: Naming, values: Mapping[str, object]) -> list[bytes] | None:
         """A row in each of its tables, or None without a whole primary key. Raises NoIdentifier."""
         rows = []
         for table, attributes in self.tables:
             key = [values.get(attribute) for attribute in attributes]
             if not attributes or all(value is None for value in key):
                 return None
-            rows.append(table.row(namespace, key))
+            rows.append(naming.rows(table).row(key))
         return rows
 
 
@@ -64,60 +65,22 @@ def state_of(thing: object) -> InstanceState[Any] | None:
     return state if isinstance(state, InstanceState) else None
 
 
-def identifiers_of(thing: object, namespace: str) -> tuple[bytes, ...]:
-    """See the package."""
-    state = state_of(thing)
-    if state is not None:
-        key = state.key
-        rows = None if key is None else _rows_by_identity(state.mapper, key[1], namespace)
-        if rows is not None:
-            return rows
-        known = mapping(state.mapper)
-        found = known.rows(namespace, _identity(state))
-        if found is not None:
-            return tuple(found)
-        return tuple(table.any_row(namespace) for table, _ in known.tables)
-    try:
-        inspected = inspect(thing)
-    except NoInspectionAvailable:
-        return ()
-    if isinstance(inspected, Mapper):
-        return tuple(table.any_row(namespace) for table in mapping(inspected).class_tables)
-    return ()
-
-
-@lru_cache(maxsize=16384)
-def _rows_by_identity(
-    mapper: Mapper[Any], identity: tuple[Any, ...], namespace: str
-) -> tuple[bytes, ...] | None:
-    """The rows of a persistent instance, or None where more than its identity has to be known. Keys that are equal, as
-    1 and True are, have the same name."""
-    names = [mapper.get_property_by_column(column).key for column in mapper.primary_key]
-    known = mapping(mapper)
-    if any(attribute not in names for _, attributes in known.tables for attribute in attributes):
-        return None
-    rows = known.rows(namespace, dict(zip(names, identity, strict=True)))
-    return None if rows is None else tuple(rows)
-
-
-def rows_or_tables(state: InstanceState[Any], namespace: str) -> Iterator[bytes]:
+def rows_or_tables(state: InstanceState[Any], naming: Naming) -> Iterator[bytes]:
     """Of an instance that was flushed: its rows, or its tables if they can't be named."""
     known = mapping(state.mapper)
     try:
-        rows = known.rows(namespace, state.dict)
+        rows = known.rows(naming, state.dict)
     except NoIdentifier:
         rows = None
     if rows is not None:
         yield from rows
     else:
-        yield from (table.any_row(namespace) for table, _ in known.tables)
+        yield from (naming.rows(table).any_row for table, _ in known.tables)
 
 
-def parents_of(
-    state: InstanceState[Any], parent: Parent, attributes: tuple[str, ...], namespace: str
-) -> Iterator[bytes]:
-    """The row of `parent` that an instance points at, and the one that it pointed at before its last flush. Its table
-    where one of them is not known: the column was written and never read, or the database computed it."""
+def parents_of(state: InstanceState[Any], parents: Rows, attributes: tuple[str, ...]) -> Iterator[bytes]:
+    """The row that an instance points at, and the one that it pointed at before its last flush; and their table where
+    one of them is not known: the column was written and never read, or the database computed it."""
     new: list[object] = []
     old: list[object] = []
     is_unknown = False
@@ -132,28 +95,15 @@ def parents_of(
                 old[-1] = history.deleted[0]
             elif history.added:
                 is_unknown = True
-    yield from (row for row in (parent.row_of(namespace, new), parent.row_of(namespace, old)) if row)
+    yield from (row for row in (row_pointed_at(parents, new), row_pointed_at(parents, old)) if row)
     if is_unknown:
-        yield parent.named.any_row(namespace)
+        yield parents.any_row
 
 
 def has_data(state: InstanceState[Any]) -> bool:
     """Whether an instance holds anything that was read."""
     # The manager is a dictionary of the mapped attributes.
     return not state.manager.keys().isdisjoint(state.dict)
-
-
-def _identity(state: InstanceState[Any]) -> Mapping[str, object]:
-    """The values of the primary key's attributes, without asking the database for those that have expired."""
-    mapper = state.mapper
-    if state.identity is None:
-        return state.dict
-    names = [mapper.get_property_by_column(column).key for column in mapper.primary_key]
-    values = {**dict(zip(names, state.identity, strict=True))}
-    for _, attributes in mapping(mapper).tables:
-        for attribute in attributes:
-            values.setdefault(attribute, state.dict.get(attribute))
-    return values
 
 
 def _attributes(mapper: Mapper[Any], columns: Any) -> tuple[str, ...]:
@@ -168,13 +118,12 @@ def _parents(mapper: Mapper[Any], tables: list[Table]) -> Iterator[tuple[Parent,
     seen = set()
     found = [parent for table in tables for parent in named(table).parents]
     for relationship in mapper.relationships:
-        target = relationship.mapper.local_table
-        if relationship.direction is RelationshipDirection.MANYTOONE and isinstance(target, Table):
-            pairs = relationship.local_remote_pairs or ()
-            local: dict[Any, Any] = {remote: own for own, remote in pairs}
-            key = named(target).key_columns
-            if key and set(local) == set(key):
-                found.append(Parent(named(target), [local[column] for column in key]))
+        if relationship.direction is RelationshipDirection.MANYTOONE:
+            local: dict[Any, Any] = {remote: own for own, remote in relationship.local_remote_pairs or ()}
+            # That of a class that the related one inherits from, if it points there.
+            targets = {remote.table for remote in local}
+            if len(targets) == 1 and isinstance(target := targets.pop(), Table):
+                found.append(parent_by(named(target), local))
     for parent in found:
         attributes = _attributes(mapper, parent.columns)
         if attributes and (parent.named, attributes) not in seen:

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from alkey.errors import NoIdentifier
+from alkey.sqlalchemy.naming import Naming
 from alkey.sqlalchemy.scopes import UNKNOWN, Scope, scopes_of
 from alkey.sqlalchemy.tables import Named
 
@@ -40,29 +41,29 @@ class OldRows:
         # Those that were read.
         self.names: set[bytes] = set()
 
-    def scopes(self, connection: Connection, namespace: str, options: Mapping[str, Any]) -> set[bytes]:
+    def scopes(self, connection: Connection, naming: Naming, options: Mapping[str, Any]) -> set[bytes]:
         """Reads and locks them. `options`: those with which the statement is executed."""
         scopes = scopes_of(self.table)
         is_unknown = any(value is None for key, _ in self.rows for value in key)
         if is_unknown or connection.dialect.name not in _LOCKING or len(self.rows) > ROWS_MAX:
-            return {self.table.any_row(namespace)}
+            return {naming.rows(self.table).any_row}
         new: dict[bytes, list[Values]] = {}
         try:
             for key, written in self.rows:
-                new.setdefault(self.table.row(namespace, key), []).append(written)
+                new.setdefault(naming.rows(self.table).row(key), []).append(written)
             self.names.update(new)
             found: set[bytes | None] = set()
-            for row, old in self._read(connection, namespace, scopes, options):
+            for row, old in self._read(connection, naming, scopes, options):
                 # One that was named in another way than the database does: nobody knows what it becomes.
                 for written in new.get(row, [dict.fromkeys(old, UNKNOWN)]):
                     for scope in scopes:
-                        found |= scope.names(namespace, [old, {**old, **written}])
+                        found |= scope.names(naming, [old, {**old, **written}])
         except NoIdentifier:
             found = {None}
-        return {self.table.any_row(namespace) if each is None else each for each in found}
+        return {naming.rows(self.table).any_row if each is None else each for each in found}
 
     def _read(
-        self, connection: Connection, namespace: str, scopes: tuple[Scope, ...], options: Mapping[str, Any]
+        self, connection: Connection, naming: Naming, scopes: tuple[Scope, ...], options: Mapping[str, Any]
     ) -> Iterator[tuple[bytes, Values]]:
         _begin(connection)
         key_columns = self.table.key_columns
@@ -75,7 +76,7 @@ class OldRows:
             select = sa.select(*key_columns, *columns).where(these).order_by(*key_columns)
             for row in connection.execute(select.with_for_update(key_share=True), execution_options=asked):
                 values = dict(zip((column.key for column in columns), row[len(key_columns) :], strict=True))
-                yield self.table.row(namespace, row[: len(key_columns)]), values
+                yield naming.rows(self.table).row(row[: len(key_columns)]), values
 
 
 def _have(columns: Sequence[Any], keys: Sequence[tuple[Any, ...]]) -> Any:
@@ -92,9 +93,9 @@ def _begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def scopes_of_new(table: Named, namespace: str, parameters: Sequence[Values]) -> set[bytes]:
+def scopes_of_new(table: Named, naming: Naming, parameters: Sequence[Values]) -> set[bytes]:
     """Those of rows that are inserted with these parameters; the table, where these don't tell."""
     found: set[bytes | None] = set()
     for scope in scopes_of(table):
-        found |= scope.names(namespace, parameters)
-    return {table.any_row(namespace) if each is None else each for each in found}
+        found |= scope.names(naming, parameters)
+    return {naming.rows(table).any_row if each is None else each for each in found}

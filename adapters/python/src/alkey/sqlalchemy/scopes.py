@@ -13,19 +13,18 @@ Knows no session and no server.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime
-from enum import Enum
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import Column, Table, event
 from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.orm import Mapper, configure_mappers, mapperlib
 
-from alkey import identifier
+from alkey._names import identifier
+from alkey._names.kinds import NULL, OnlyTheDatabaseKnows
 from alkey.errors import NoIdentifier
+from alkey.sqlalchemy.naming import Naming, naming_of_readers
 from alkey.sqlalchemy.tables import Named, named
 
 _DECLARATION = "__alkey_scopes__"
@@ -46,19 +45,20 @@ class Scope:
         self.columns = tuple(sorted(columns, key=lambda column: str(column.name)))
         self.keys = tuple(column.key for column in self.columns)
         self._names = tuple(str(column.name) for column in self.columns)
-        self._canonical = tuple(_canonical_of(column) for column in self.columns)
+        for column in self.columns:
+            _refuse_unless_exact(column)
 
-    def name(self, namespace: str, values: Sequence[object]) -> bytes | None:
+    def name(self, naming: Naming, values: Sequence[object]) -> bytes | None:
         """The scope with these values, in the order of the columns. None: they are not known."""
-        known = [canonical(value) for canonical, value in zip(self._canonical, values, strict=True)]
-        if any(value is UNKNOWN for value in known):
+        try:
+            names = [_name(naming, column, value) for column, value in zip(self.columns, values, strict=True)]
+        except NoIdentifier:
             return None
-        pairs = list(zip(self._names, known, strict=True))
-        return identifier.scope(namespace, self.table.name, pairs, self.table.schema)
+        return identifier.scope(naming.rows(self.table).prefix, list(zip(self._names, names, strict=True)))
 
-    def names(self, namespace: str, many: Iterable[Mapping[str, object]]) -> set[bytes | None]:
+    def names(self, naming: Naming, many: Iterable[Mapping[str, object]]) -> set[bytes | None]:
         """Those of many rows."""
-        return {self.name(namespace, [row.get(key, UNKNOWN) for key in self.keys]) for row in many}
+        return {self.name(naming, [row.get(key, UNKNOWN) for key in self.keys]) for row in many}
 
 
 def scopes_of(table: Named) -> tuple[Scope, ...]:
@@ -70,6 +70,7 @@ def scopes_of(table: Named) -> tuple[Scope, ...]:
 
 def scope_of_class(model: object, values: Mapping[str, object], namespace: str) -> bytes:
     """What `Alkey.scope` gives."""
+    naming = naming_of_readers(namespace)
     try:
         mapper = sa.inspect(model)
     except NoInspectionAvailable:
@@ -85,7 +86,7 @@ def scope_of_class(model: object, values: Mapping[str, object], namespace: str) 
             f"expected one of those in its {_DECLARATION}: {declared}"
         )
     attribute_of = {mapper.columns[attribute].key: attribute for attribute in values}
-    name = scope.name(namespace, [values[attribute_of[key]] for key in scope.keys])
+    name = scope.name(naming, [values[attribute_of[key]] for key in scope.keys])
     if name is None:
         shown = ", ".join(f"{attribute}={value!r}" for attribute, value in values.items())
         raise NoIdentifier(
@@ -158,79 +159,32 @@ def _of(mapper: Mapper[Any]) -> str:
     return f"{mapper.class_.__name__}.{_DECLARATION}"
 
 
-# Which values of a column are the same
+# Which columns have values with names
 
 
-def _canonical_of(column: Column[Any]) -> Callable[[Any], object]:
-    """Gives what to name of a value of the column, or UNKNOWN."""
-    kind = column.type
-    # Others may change a value on its way. Padded or case-insensitive text would be equal to the database alone.
-    if type(kind).__module__.startswith("sqlalchemy."):
-        if isinstance(kind, sa.Enum):
-            return _or_none(_member(kind))
-        for base, canonical in _CANONICAL.items():
-            if isinstance(kind, base) and (base is not sa.String or kind.__visit_name__ in _TEXTS):
-                return _or_none(canonical)
-    raise NoIdentifier(
-        f"a scope can't be made of the column {column}, which is of type {kind!r}: "
+def _refuse_unless_exact(column: Column[Any]) -> None:
+    # Somebody's own types may store another value than they are given, and those that round do.
+    if not isinstance(column.type, _TYPES) or isinstance(column.type, sa.CHAR | sa.NCHAR):
+        raise _refusal(column)
+    if not type(column.type).__module__.startswith("sqlalchemy.") or _REFERENCE.kind(column.type) is None:
+        raise _refusal(column)
+
+
+def _refusal(column: Column[Any]) -> NoIdentifier:
+    return NoIdentifier(
+        f"a scope can't be made of the column {column}, which is of type {column.type!r}: "
         "expected one of integers, text, booleans, dates, UUIDs or enums"
     )
 
 
-def _or_none(canonical: Callable[[Any], object]) -> Callable[[Any], object]:
-    return lambda value: None if value is None else canonical(value)
+def _name(naming: Naming, column: Column[Any], value: object) -> bytes:
+    if value is None:
+        return NULL
+    kind = naming.kind(column.type)
+    if value is UNKNOWN or kind is None:
+        raise OnlyTheDatabaseKnows("nobody knows what the column holds")
+    return kind(value)
 
 
-def _integer(value: Any) -> object:
-    if type(value) is int:
-        return value
-    try:
-        number = int(value)
-    except (TypeError, ValueError, OverflowError):
-        return UNKNOWN
-    return number if isinstance(value, str) or number == value else UNKNOWN
-
-
-def _text(value: Any) -> object:
-    return str(value) if isinstance(value, str) and not isinstance(value, Enum) else UNKNOWN
-
-
-def _boolean(value: Any) -> object:
-    return bool(value) if isinstance(value, int) and value in (0, 1) else UNKNOWN
-
-
-def _date(value: Any) -> object:
-    return value if isinstance(value, date) and not isinstance(value, datetime) else UNKNOWN
-
-
-def _uuid(value: Any) -> object:
-    try:
-        return value if isinstance(value, UUID) else UUID(value)
-    except (AttributeError, TypeError, ValueError):
-        return UNKNOWN
-
-
-def _member(kind: sa.Enum) -> Callable[[Any], object]:
-    members = getattr(kind.enum_class, "__members__", None)
-
-    def canonical(value: Any) -> object:
-        if isinstance(value, Enum):
-            return value.name if members is not None and value.name in members else UNKNOWN
-        if not isinstance(value, str) or value not in (kind.enums if members is None else members):
-            return UNKNOWN
-        return str(value) if members is None else members[value].name
-
-    return canonical
-
-
-# Not CHAR, which is padded, nor CITEXT.
-_TEXTS = frozenset(
-    {"string", "text", "unicode", "unicode_text", "VARCHAR", "NVARCHAR", "TEXT", "NTEXT", "CLOB", "VARCHAR2"}
-)
-_CANONICAL: dict[type[Any], Callable[[Any], object]] = {
-    sa.Integer: _integer,
-    sa.String: _text,
-    sa.Boolean: _boolean,
-    sa.Date: _date,
-    sa.Uuid: _uuid,
-}
+_REFERENCE = Naming("alkey")
+_TYPES = (sa.Integer, sa.String, sa.Boolean, sa.Date, sa.Uuid)

@@ -9,13 +9,13 @@ policy is to refuse the write, and then before the database was told to commit.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from sqlalchemy import Connection
 from sqlalchemy.engine import RootTransaction
 from sqlalchemy.exc import InvalidRequestError
-from sqlalchemy.orm import Session, UOWTransaction
+from sqlalchemy.orm import Mapper, Session, UOWTransaction, object_mapper
 
 from alkey.commands import Commands
 from alkey.delivery import Backlog
@@ -24,9 +24,10 @@ from alkey.spread import AnyTransaction, Spread, Transactions, delivery_to
 from alkey.sqlalchemy.autocommit import Immediate, commits_by_itself
 from alkey.sqlalchemy.flush import changed_by_flush, is_by_flush, parents_of_deleted, rows_beside
 from alkey.sqlalchemy.loads import Load
+from alkey.sqlalchemy.naming import Naming, naming_of_readers, naming_on, schema_map_of, sees, set_path
 from alkey.sqlalchemy.outer import Outer
 from alkey.sqlalchemy.scoped import OldRows
-from alkey.sqlalchemy.statements import change_by, entered_savepoint, scopes_inserted
+from alkey.sqlalchemy.statements import change_by, entered_savepoint, only_reads, scopes_inserted
 from alkey.sqlalchemy.tables import named
 from alkey.transaction import Policy, Transaction
 
@@ -74,7 +75,9 @@ class Life:
         self._has_inserted = False
         self._rows_read: set[bytes] = set()
         self._judged: weakref.ref[Any] = _NOTHING
-        self._unnamed_insert: bytes | None = None
+        # Identifiers of tables that stand for rows whose keys the database is about to tell, with who names them.
+        self._unnamed_inserts: list[bytes] = []
+        self._naming = naming_of_readers(self.namespace)
         self._immediate: Immediate | None = None
 
     def _new_transaction(self) -> AnyTransaction:
@@ -90,6 +93,7 @@ class Life:
 
     def begin(self, connection: Connection, began_ns: int | None) -> None:
         """The session uses a connection, in which a transaction began at that time. None: before alkey could see it."""
+        sees(self.namespace, connection.dialect)
         root = connection.get_transaction()
         self.connections[connection] = _NOTHING if root is None else weakref.ref(root)
         if began_ns is None:
@@ -97,9 +101,9 @@ class Life:
             self.load = None
         elif self.is_age_known and (self.since_ns is None or began_ns < self.since_ns):
             self.since_ns = began_ns
-            self.load = Load(began_ns)
+            self.load = Load(began_ns, schema_map_of(connection.get_execution_options()))
 
-    def add(self, identifiers: set[bytes], connection: Connection | None) -> None:
+    def add(self, identifiers: Iterable[bytes], connection: Connection | None) -> None:
         if identifiers:
             self.has_written = True
             self.transaction.add(identifiers, self._scope(connection))
@@ -119,40 +123,48 @@ class Life:
         if self._immediate is None and context is self._judged():
             return
         self._judged = weakref.ref(context)
-        self._unnamed_insert = None
+        self._unnamed_inserts = []
+        savepoint = entered_savepoint(context)
+        if savepoint is not None:
+            self.transaction.enter(savepoint, id(connection))
+        if context.compiled is None or context.is_text:
+            set_path(connection, statement)
+        elif only_reads(context):
+            return
+        self._naming = naming = naming_on(self.namespace, connection, context.execution_options)
         is_own = self._is_flushing and is_by_flush(context)
         if is_own and context.isinsert and not commits_by_itself(connection):
             # Named after the flush, when the keys are known that the database gives.
             self.has_written = self._has_inserted = True
-            self.add(scopes_inserted(context, self.namespace), connection)
+            self.add(naming.with_aliases(scopes_inserted(context, naming)), connection)
             return
-        savepoint = entered_savepoint(context)
-        if savepoint is not None:
-            self.transaction.enter(savepoint, id(connection))
-        change = change_by(context, statement, self.namespace)
+        change = change_by(context, statement, naming)
         if change is None:
             return
         if commits_by_itself(connection):
             if self._immediate is None:
                 self._immediate = Immediate(self._new_transaction)
-            self._immediate.before(change.identifiers)
+            self._immediate.before(set(naming.with_aliases(change.identifiers)))
         if change.old_rows is not None:
-            change.identifiers |= self._scopes(change.old_rows, connection, context.execution_options)
+            change.identifiers |= self._scopes(change.old_rows, connection, naming, context.execution_options)
         if is_own:
             # Most flushes send one statement, and a copy of thousands of rows takes time.
             self._rows_sent = self._rows_sent | change.identifiers if self._rows_sent else change.identifiers
         elif change.unnamed_insert is not None:
-            is_new = self.transaction.add_new(change.unnamed_insert, self._scope(connection))
-            self._unnamed_insert = change.unnamed_insert if is_new else None
-        self.add(change.identifiers, connection)
+            scope = self._scope(connection)
+            inserts = naming.with_aliases([change.unnamed_insert])
+            self._unnamed_inserts = [each for each in inserts if self.transaction.add_new(each, scope)]
+        self.add(naming.with_aliases(change.identifiers), connection)
 
-    def _scopes(self, rows: OldRows, connection: Connection, options: Mapping[str, Any]) -> set[bytes]:
+    def _scopes(
+        self, rows: OldRows, connection: Connection, naming: Naming, options: Mapping[str, Any]
+    ) -> set[bytes]:
         """Sends a SELECT, which locks them; where no lock is held for longer than a statement, it is their table."""
         if commits_by_itself(connection):
-            return {rows.table.any_row(self.namespace)}
+            return {naming.rows(rows.table).any_row}
         self._is_reading = True
         try:
-            return rows.scopes(connection, self.namespace, options)
+            return rows.scopes(connection, naming, options)
         finally:
             self._is_reading = False
             self._rows_read |= rows.names
@@ -166,19 +178,20 @@ class Life:
         if self._is_reading:
             return
         self._judged = _NOTHING
-        table_identifier, self._unnamed_insert = self._unnamed_insert, None
-        if table_identifier is None:
+        inserts, self._unnamed_inserts = self._unnamed_inserts, []
+        if not inserts:
             return
         try:
             keys = result.inserted_primary_key_rows
-            table = named(result.context.compiled.statement.table)
             if any(value is None for key in keys for value in key):
                 return
-            rows = {table.row(self.namespace, key) for key in keys}
+            of_table = self._naming.rows(named(result.context.compiled.statement.table))
+            rows = {of_table.row(key) for key in keys}
         except (InvalidRequestError, NoIdentifier):
             return
-        self.transaction.remove(table_identifier, self._scope(connection))
-        self.add(rows, connection)
+        for each in inserts:
+            self.transaction.remove(each, self._scope(connection))
+        self.add(self._naming.with_aliases(rows), connection)
 
     # Savepoints, of whoever made them
 
@@ -198,10 +211,15 @@ class Life:
 
     def after_flush(self, session: Session, context: UOWTransaction) -> None:
         self._is_flushing = False
-        self.add(changed_by_flush(context, self.namespace, self._rows_sent, self._has_inserted), None)
-        for mapper, rows in rows_beside(context, self.namespace, self._rows_sent, self._rows_read):
+
+        def naming_of(mapper: Mapper[Any]) -> Naming:
+            return self._naming_in(session, mapper)
+
+        self.add(changed_by_flush(context, naming_of, self._rows_sent, self._has_inserted), None)
+        for mapper, rows in rows_beside(context, naming_of, self._rows_sent, self._rows_read):
             connection = session.connection(bind_arguments={"mapper": mapper})
-            self.add(self._scopes(rows, connection, {}), connection)
+            naming = naming_of(mapper)
+            self.add(naming.with_aliases(self._scopes(rows, connection, naming, {})), connection)
         # Until the commit the session is private, and then those that expire hold nothing.
         if self.load is not None and not session.expire_on_commit:
             for instance in session.new:
@@ -210,8 +228,19 @@ class Life:
     def after_failed_flush(self) -> None:
         self._is_flushing = False
 
-    def after_delete(self, instance: object) -> None:
-        self.add(parents_of_deleted(instance, self.namespace), None)
+    def after_delete(self, session: Session, instance: object) -> None:
+        naming = self._naming_in(session, object_mapper(instance))
+        self.add(naming.with_aliases(parents_of_deleted(instance, naming)), None)
+
+    def _naming_in(self, session: Session, mapper: Mapper[Any]) -> Naming:
+        """That of the connection by which instances of a class were flushed."""
+        connections = list(self.connections)
+        if len(connections) > 1:
+            bind = session.get_bind(mapper)
+            connections = [each for each in connections if each.engine is bind.engine]
+        if not connections:
+            return naming_of_readers(self.namespace)
+        return naming_on(self.namespace, connections[0], connections[0].get_execution_options())
 
     # Ends
 

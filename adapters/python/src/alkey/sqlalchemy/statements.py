@@ -23,9 +23,10 @@ from sqlalchemy.sql.elements import (
 from sqlalchemy.sql.expression import TableClause
 from sqlalchemy.sql.selectable import TextualSelect
 
-from alkey import identifier
+from alkey._names import identifier
 from alkey.sqlalchemy.columns import bound, computed, is_pointed_at, written_columns
 from alkey.sqlalchemy.many import names_of
+from alkey.sqlalchemy.naming import Naming
 from alkey.sqlalchemy.scoped import OldRows, scopes_of_new
 from alkey.sqlalchemy.scopes import UNKNOWN, scopes_of
 from alkey.sqlalchemy.tables import Cascades, Named, Parent, cascades, named
@@ -67,37 +68,38 @@ class Plan:
             if all(column in bound for column in parent.columns):
                 self.parents.append((parent, tuple(bound[column] for column in parent.columns)))
 
-    def change(self, namespace: str, parameters: Sequence[Mapping[str, Any]]) -> Change:
-        change = Change({other.any_row(namespace) for other in self.others})
+    def change(self, naming: Naming, parameters: Sequence[Mapping[str, Any]]) -> Change:
+        change = Change({naming.rows(other).any_row for other in self.others})
         rows = change.identifiers
+        of_table = naming.rows(self.table)
         are_told = self.key_parameters is not None
         for names in (self.key_parameters, self.new_key_parameters):
             if names:
-                found = names_of(self.table, namespace, names, parameters)
+                found = names_of(of_table, names, parameters)
                 rows.update(filter(None, found))
                 are_told = are_told and all(found)
         if not are_told:
-            any_row = self.table.any_row(namespace)
-            rows.add(any_row)
+            rows.add(of_table.any_row)
             if self.is_insert and self.table.key_columns:
-                change.unnamed_insert = any_row
+                change.unnamed_insert = of_table.any_row
         for parent, names in self.parents:
-            found = names_of(parent.named, namespace, names, parameters)
+            parents = naming.parents(parent)
+            found = names_of(parents, names, parameters)
             rows.update(filter(None, found))
             for row, values in zip(found, parameters, strict=True):
                 if row is None and all(values.get(name) is not None for name in names):
-                    rows.add(parent.named.any_row(namespace))
+                    rows.add(parents.any_row)
         if scopes_of(self.table):
-            self._add_scopes(change, namespace, parameters, are_told)
+            self._add_scopes(change, naming, parameters, are_told)
         return change
 
     def _add_scopes(
-        self, change: Change, namespace: str, parameters: Sequence[Mapping[str, Any]], are_told: bool
+        self, change: Change, naming: Naming, parameters: Sequence[Mapping[str, Any]], are_told: bool
     ) -> None:
         if self.is_insert:
-            scopes = scopes_of_new(self.table, namespace, parameters)
+            scopes = scopes_of_new(self.table, naming, parameters)
             change.identifiers |= scopes
-            if self.table.any_row(namespace) in scopes:
+            if naming.rows(self.table).any_row in scopes:
                 change.unnamed_insert = None
         elif are_told and self.key_parameters:
             rows = []
@@ -118,11 +120,11 @@ _TEXT = _Text()
 _plans: weakref.WeakKeyDictionary[Any, list[Plan] | _Text | None] = weakref.WeakKeyDictionary()
 
 
-def change_by(context: Any, statement: str, namespace: str) -> Change | None:
+def change_by(context: Any, statement: str, naming: Naming) -> Change | None:
     """What a statement that is about to be executed changes; None: nothing."""
     compiled = context.compiled
     if compiled is None:
-        return _change_by_text(context, statement, namespace)
+        return _change_by_text(context, statement, naming)
     try:
         plans = _plans[compiled]
     except KeyError:
@@ -130,24 +132,29 @@ def change_by(context: Any, statement: str, namespace: str) -> Change | None:
     if plans is None:
         return None
     if isinstance(plans, _Text):
-        return _change_by_text(context, statement, namespace)
+        return _change_by_text(context, statement, naming)
     if not plans:
-        return Change(identifier.all_of(namespace))
-    change = plans[0].change(namespace, context.compiled_parameters or [{}])
+        return Change(identifier.all_of(naming.namespace))
+    change = plans[0].change(naming, context.compiled_parameters or [{}])
     for plan in plans[1:]:
-        change.identifiers |= plan.change(namespace, [{}]).identifiers
+        change.identifiers |= plan.change(naming, [{}]).identifiers
     return change
 
 
-def _change_by_text(context: Any, statement: str, namespace: str) -> Change | None:
-    changed = changed_by_text(context, statement, namespace)
+def only_reads(context: Any) -> bool:
+    """Whether it is known already that a compiled statement changes nothing."""
+    return _plans.get(context.compiled, _TEXT) is None
+
+
+def _change_by_text(context: Any, statement: str, naming: Naming) -> Change | None:
+    changed = changed_by_text(context, statement, naming)
     return None if changed is None else Change(changed)
 
 
-def scopes_inserted(context: Any, namespace: str) -> set[bytes]:
+def scopes_inserted(context: Any, naming: Naming) -> set[bytes]:
     """Those of the rows that an INSERT of a flush is about to make."""
     table = named(context.compiled.statement.table)
-    return scopes_of_new(table, namespace, context.compiled_parameters) if scopes_of(table) else set()
+    return scopes_of_new(table, naming, context.compiled_parameters) if scopes_of(table) else set()
 
 
 def entered_savepoint(context: Any) -> str | None:

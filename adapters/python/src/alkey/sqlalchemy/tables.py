@@ -1,5 +1,5 @@
-"""What matters of a table: how its rows are named, which rows its rows point at, and which tables the database changes
-by itself when it changes.
+"""What matters of a table: its key, which rows its rows point at, and which tables the database changes by itself when
+it changes.
 
 Built once for each Table from its metadata. Knows no session.
 """
@@ -7,16 +7,15 @@ Built once for each Table from its metadata. Knows no session.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, ForeignKeyConstraint, Integer, MetaData, Table, Uuid
+from sqlalchemy import Column, ForeignKeyConstraint, MetaData, Table
 from sqlalchemy.exc import NoReferencedColumnError, NoReferencedTableError
 from sqlalchemy.sql.expression import TableClause
 
-from alkey import identifier
-from alkey.errors import NoIdentifier
+from alkey._names.changes import Changes
 
 # What the database does to the rows that point at a row that is deleted, or has another key: all but to refuse it.
 _CHANGES = ("CASCADE", "SET NULL", "SET DEFAULT")
@@ -27,7 +26,7 @@ _PLAIN = frozenset({int, str, UUID, bytes})
 
 
 class Named:
-    """A table, with names for its rows."""
+    """A table that can be named. How, `naming` says."""
 
     def __init__(self, table: TableClause) -> None:
         self.table = table
@@ -38,51 +37,25 @@ class Named:
             tuple(table.primary_key) if isinstance(table, Table) else ()
         )
         self.key_names = tuple(column.key for column in self.key_columns)
-        self._converters = tuple(_converter(column) for column in self.key_columns)
-        self._converts = any(self._converters)
         self._parents: tuple[Parent, ...] | None = None
-
-    def row(self, namespace: str, key: Sequence[object]) -> bytes:
-        """Raises NoIdentifier."""
-        if self._converts:
-            key = [
-                value if converter is None else converter(value)
-                for converter, value in zip(self._converters, key, strict=True)
-            ]
-        return self.prefix(namespace) + identifier.row_name(key)
-
-    def prefix(self, namespace: str) -> bytes:
-        """What the names of its rows begin with."""
-        return identifier.row_prefix(namespace, self.name, self.schema)
-
-    def any_row(self, namespace: str) -> bytes:
-        return identifier.table(namespace, self.name, self.schema)
 
     @property
     def parents(self) -> tuple[Parent, ...]:
-        """What its foreign keys point at, where that is a primary key. Asked late, when all tables are there."""
+        """What its foreign keys point at. Asked late, when all tables are there."""
         if self._parents is None:
             self._parents = tuple(_parents(self.table)) if isinstance(self.table, Table) else ()
         return self._parents
 
 
 class Parent:
-    """Rows of another table, and the columns that hold their keys, in the order of the key's columns there."""
+    """Rows of another table, and the columns that point at them: those that hold its key, in the order of the key's
+    columns there. Where they hold something else nobody knows which of its rows it is."""
 
-    def __init__(self, named: Named, columns: Sequence[Column[Any]]) -> None:
+    def __init__(self, named: Named, columns: Sequence[Column[Any]], is_by_key: bool) -> None:
         self.named = named
         self.columns = tuple(columns)
         self.column_names = tuple(column.key for column in columns)
-
-    def row_of(self, namespace: str, key: Sequence[object]) -> bytes | None:
-        """The row that these values of the columns point at; None: they point at none, or nobody knows. Where the row
-        has no name, its table."""
-        if not all(map(is_plain, key)):
-            return None
-        try:
-            return self.named.row(namespace, key)
-        except NoIdentifier:
-            return self.named.any_row(namespace)
+        self.is_by_key = is_by_key
 
 
 def is_plain(value: object) -> bool:
@@ -97,6 +70,9 @@ def is_plain(value: object) -> bool:
 _named: weakref.WeakKeyDictionary[Any, Named] = weakref.WeakKeyDictionary()
 
 
+changes = Changes()
+
+
 def named(table: TableClause) -> Named:
     """The same for the same table, and for the copies of it that ORM statements hold."""
     try:
@@ -104,7 +80,10 @@ def named(table: TableClause) -> Named:
     except KeyError:
         pass
     table = _declared(table)
-    found = _named[table] = Named(table)
+    found = _named.get(table)
+    if found is None:
+        found = _named[table] = Named(table)
+        changes.happen()
     return found
 
 
@@ -118,38 +97,20 @@ def _declared(table: TableClause) -> TableClause:
     return table.metadata.tables.get(table.key, table) if isinstance(table, Table) else table
 
 
-def _converter(column: Column[Any]) -> Callable[[Any], Any] | None:
-    """Makes the value that the database gives of one that it takes: User(id="1") becomes the row 1."""
-    if isinstance(column.type, Integer):
-        return _integer
-    if isinstance(column.type, Uuid):
-        return _uuid
-    return None
-
-
-def _integer(value: Any) -> Any:
-    try:
-        return int(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
-
-
-def _uuid(value: Any) -> Any:
-    try:
-        return UUID(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
-
-
 def _parents(table: Table) -> Iterable[Parent]:
     for constraint in table.foreign_key_constraints:
         try:
             by_column = {element.column: element.parent for element in constraint.elements}
         except (NoReferencedTableError, NoReferencedColumnError):
             continue
-        target = named(constraint.referred_table)
-        if set(by_column) == set(target.key_columns):
-            yield Parent(target, [by_column[column] for column in target.key_columns])
+        yield parent_by(named(constraint.referred_table), by_column)
+
+
+def parent_by(target: Named, by_column: Mapping[Any, Column[Any]]) -> Parent:
+    """`by_column`: what points at each column of the target."""
+    if target.key_columns and by_column.keys() >= set(target.key_columns):
+        return Parent(target, [by_column[column] for column in target.key_columns], is_by_key=True)
+    return Parent(target, list(by_column.values()), is_by_key=False)
 
 
 class Cascades:
