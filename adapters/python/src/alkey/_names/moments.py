@@ -55,42 +55,46 @@ def time_of_day(value: Any) -> bytes:
 def timestamp(value: Any) -> bytes:
     """Without a time zone."""
     if isinstance(value, str):
-        found = _TIMESTAMP.fullmatch(value)
         if value in _INFINITE:
             return value.encode()
-        if found and not found["zone"] and _is_day(found):
-            clock = _time_of(found["time"] or "00:00")
-            if clock is not None:
-                return found["date"].encode() + b" " + _clock(clock) + (found["bc"] or "").encode()
+        found = _TIMESTAMP.fullmatch(value)
+        clock = _time_of(found["time"] or "00:00") if found and _is_day(found) else None
+        if found and clock is not None:
+            if found["zone"]:
+                raise _of_session(value)
+            return found["date"].encode() + b" " + _clock(clock) + (found["bc"] or "").encode()
     elif isinstance(value, datetime):
-        if value.tzinfo is None:
-            return _timestamp(_checked(value))
+        if value.tzinfo is not None:
+            raise _of_session(value)
+        return _timestamp(_checked(value))
     elif isinstance(value, date):
         return _checked(value).isoformat().encode() + b" 00:00:00"
-    raise refused(value, "a moment without a time zone, as in 2026-01-31 03:04:05")
+    raise refused(value, "a moment, as in 2026-01-31 03:04:05")
 
 
 def timestamp_with_zone(value: Any) -> bytes:
     """The same moment has many time zones, and the database keeps none of them."""
     if isinstance(value, str):
-        found = _TIMESTAMP.fullmatch(value)
         if value in _INFINITE:
             return value.encode()
-        if found and found["zone"] and (name := _in_utc(found)):
-            return name
-    elif isinstance(value, datetime) and value.utcoffset() is not None:
-        try:
-            moment = value if value.tzinfo is timezone.utc else value.astimezone(timezone.utc)
-        except OverflowError:
-            pass
-        else:
-            if moment.year in _YEARS_OF_ENDS:
-                _checked(moment.replace(tzinfo=None))
-            # With its offset, of which the hours are printed, unless it has a fraction that may end with zeros.
-            if not moment.microsecond:
-                return moment.isoformat(" ")[:-3].encode()
-            return _timestamp(moment.replace(tzinfo=None)) + b"+00"
+        found = _TIMESTAMP.fullmatch(value)
+        clock = _time_of(found["time"] or "00:00") if found and _is_day(found) else None
+        if found and clock is not None:
+            if not found["zone"]:
+                raise _of_session(value)
+            return _in_utc(found, clock)
+    elif isinstance(value, datetime):
+        if value.utcoffset() is None:
+            raise _of_session(value)
+        return _aware(value)
+    elif isinstance(value, date):
+        raise _of_session(value)
     raise refused(value, "a moment with its offset, as in 2026-01-31 03:04:05+00")
+
+
+def _of_session(value: object) -> OnlyTheDatabaseKnows:
+    """Of a value with a time zone where there is none, or the other way round."""
+    return OnlyTheDatabaseKnows(f"which moment {shown(value)} is depends on the session's time zone")
 
 
 def with_decimals(decimals: int, of: Kind) -> Kind:
@@ -115,6 +119,19 @@ def _checked(value: Moment) -> Moment:
 def _timestamp(moment: datetime) -> bytes:
     text = moment.isoformat(" ")
     return (text.rstrip("0") if moment.microsecond else text).encode()
+
+
+def _aware(moment: datetime) -> bytes:
+    try:
+        moment = moment if moment.tzinfo is timezone.utc else moment.astimezone(timezone.utc)
+    except OverflowError:
+        raise refused(moment, "a moment between the years 1 and 9999") from None
+    if moment.year in _YEARS_OF_ENDS:
+        _checked(moment.replace(tzinfo=None))
+    if moment.microsecond:
+        return _timestamp(moment.replace(tzinfo=None)) + b"+00"
+    # Most have no fraction. Of the offset the hours are printed.
+    return moment.isoformat(" ")[:-3].encode()
 
 
 def _clock(moment: time) -> bytes:
@@ -152,16 +169,12 @@ def _offset_of(zone: str) -> timedelta:
     return -offset if zone[0] == "-" else offset
 
 
-def _in_utc(found: re.Match[str]) -> bytes | None:
-    clock, offset = _time_of(found["time"]), _offset_of(found["zone"])
-    if clock is None or not _is_day(found):
-        return None
+def _in_utc(found: re.Match[str], clock: time) -> bytes:
+    offset = _offset_of(found["zone"])
     if not offset:
         return found["date"].encode() + b" " + _clock(clock) + b"+00" + (found["bc"] or "").encode()
-    if found["bc"] or len(found["date"]) > _YEAR_OF_FOUR_DIGITS:
-        return None
     try:
         moment = datetime.combine(date.fromisoformat(found["date"]), clock) - offset
-    except OverflowError:
-        return None
+    except (OverflowError, ValueError):
+        raise refused(found[0], "a moment between the years 1 and 9999, or in UTC") from None
     return _timestamp(moment) + b"+00"

@@ -32,9 +32,7 @@ def integer(value: Any) -> bytes:
         return b"%d" % value
     if isinstance(value, str) and _INTEGER.fullmatch(value):
         return b"%d" % int(value)
-    if isinstance(value, float | Decimal) and math.isfinite(value):
-        if not -_INTEGER_MAX < value < _INTEGER_MAX or value != int(value):
-            raise OnlyTheDatabaseKnows(f"{shown(value)} is rounded to an integer by the database")
+    if isinstance(value, float | Decimal) and -_INTEGER_MAX < value < _INTEGER_MAX and value == int(value):
         return b"%d" % int(value)
     raise refused(value, "an integer")
 
