@@ -131,7 +131,8 @@ def things(sessions: sessionmaker[Session], kind: Any) -> Any:
 
     class Thing(Base):
         __tablename__ = f"things_{len(_kept)}"
-        id = mapped_column(kind, primary_key=True)
+        # SQLAlchemy 2.0 would make a SERIAL of a number of any kind on PostgreSQL.
+        id = mapped_column(kind, primary_key=True, autoincrement=False)
         n = mapped_column(sa.Integer, default=0)
 
     _kept.append(Base)
