@@ -306,3 +306,22 @@ def test_who_knows_no_database_names_no_row_wrongly(
         model = things(sqlite_sessions, kind)
         assert reader.row(model, key).decode().rpartition("#")[2] == name
         assert reader.row(model.__table__.name, key).decode().rpartition("#")[2] == name
+
+
+def test_a_decimal_that_is_counted_up(alkey: Alkey, pg_sessions: sessionmaker[Session]) -> None:
+    """SQLAlchemy 2.0 makes a SERIAL of it on PostgreSQL, which rounds."""
+
+    class Base(DeclarativeBase):
+        pass
+
+    class Counted(Base):
+        __tablename__ = "counted"
+        id = mapped_column(sa.Numeric(10, 2), primary_key=True)
+
+    Base.metadata.create_all(pg_sessions.kw["bind"])
+    before = alkey.key(alkey.row(Counted, 2))
+    with pg_sessions.begin() as session:
+        session.execute(sa.insert(Counted).values(id=Decimal("1.6")))
+        held = session.scalars(sa.select(Counted.id)).one()
+    assert alkey.key(alkey.row(Counted, held)) != before or held != 2
+    assert (alkey.key(alkey.row(Counted, 2)) != before) == (sa.__version__ < "2.1")

@@ -14,11 +14,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Dialect
+from sqlalchemy import Column, Connection, Dialect, Float, Numeric, Table
 from sqlalchemy.dialects import postgresql, registry
 from sqlalchemy.types import NullType, TypeEngine
 
-from alkey._names import schemas
+from alkey._names import numbers, schemas
 from alkey._names.identifier import prefix_of, row_prefix
 from alkey._names.kinds import Kind, OnlyTheDatabaseKnows
 from alkey._names.rows import Rows
@@ -60,7 +60,7 @@ class Naming:
             found = Rows(
                 self._prefix_of(table),
                 [f"{table.name}.{column.name}" for column in table.key_columns],
-                [self.kind(column.type) for column in table.key_columns],
+                [self._kind_of_key(column) for column in table.key_columns],
             )
             # A column that points at a table has its type only when that is declared, too.
             if not any(isinstance(column.type, NullType) for column in table.key_columns):
@@ -73,7 +73,7 @@ class Naming:
         if found is None:
             of = parent.named
             # What points at it is compared by the rules of what it points at.
-            are_exact = parent.is_by_key and None not in [self.kind(each.type) for each in of.key_columns]
+            are_exact = parent.is_by_key and None not in [self._kind_of_key(each) for each in of.key_columns]
             found = self._rows[parent] = Rows(
                 self._prefix_of(of),
                 [f"{each.table.name}.{each.name}" for each in parent.columns],
@@ -122,6 +122,13 @@ class Naming:
         if others:
             self._aliases[first] = tuple(others)
         return first
+
+    def _kind_of_key(self, column: Column[Any]) -> Kind | None:
+        # SQLAlchemy 2.0 makes a SERIAL of a decimal or a float that may be counted up.
+        is_counted = isinstance(column.table, Table) and column.table._autoincrement_column is column
+        if is_counted and isinstance(column.type, Numeric | Float):
+            return numbers.whole
+        return self.kind(column.type)
 
     def kind(self, type_: TypeEngine[Any]) -> Kind | None:
         """How values of a type are named; None: they are not."""

@@ -183,7 +183,7 @@ class Life:
             return
         try:
             keys = result.inserted_primary_key_rows
-            if any(value is None for key in keys for value in key):
+            if any(value is None for key in keys for value in key or [None]):
                 return
             of_table = self._naming.rows(named(result.context.compiled.statement.table))
             rows = {of_table.row(key) for key in keys}

@@ -80,7 +80,7 @@ class Plan:
                 are_told = are_told and all(found)
         if not are_told:
             rows.add(of_table.any_row)
-            if self.is_insert and self.table.key_columns:
+            if self.is_insert and self._asks_for_keys(parameters):
                 change.unnamed_insert = of_table.any_row
         for parent, names in self.parents:
             parents = naming.parents(parent)
@@ -92,6 +92,11 @@ class Plan:
         if scopes_of(self.table):
             self._add_scopes(change, naming, parameters, are_told)
         return change
+
+    def _asks_for_keys(self, parameters: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether the database gives keys, and tells them. One that is given and has no name is not asked for."""
+        names = self.table.key_names
+        return any(values.get(name) is None for values in parameters for name in names)
 
     def _add_scopes(
         self, change: Change, naming: Naming, parameters: Sequence[Mapping[str, Any]], are_told: bool
