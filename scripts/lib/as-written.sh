@@ -33,15 +33,15 @@ wait_for_server() {
     return 1
 }
 
-# type_session README: the first session of the README, in which a key changes. That each reply is as the README has it
-# is tested elsewhere.
+# type_session README: the first session of the README, whose first and last replies tell a key, which has changed. That
+# each reply is as the README has it is tested elsewhere.
 type_session() {
-    local command replies=()
+    local command reply keys=()
     while read -r command; do
         echo "\$ $command"
-        replies+=("$(eval "$command" </dev/null)")
-        echo "${replies[-1]}"
+        reply=$(eval "$command" </dev/null)
+        echo "$reply"
+        keys+=("$(grep -xE '[0-9a-f]{64}' <<<"$reply" || true)")
     done < <(sed '1,/^```console$/d; /^```$/,$d; s/^\$ //; t; d' "$1")
-    [[ ${#replies[@]} -ge 4 && ${replies[0]} =~ ^[0-9a-f]{64}$ && ${replies[-1]} =~ ^[0-9a-f]{64}$ ]]
-    [[ ${replies[0]} != "${replies[-1]}" ]]
+    [[ ${#keys[@]} -ge 4 && -n ${keys[0]} && -n ${keys[-1]} && ${keys[0]} != "${keys[-1]}" ]]
 }

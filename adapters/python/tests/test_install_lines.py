@@ -28,8 +28,8 @@ CLONE = PACKAGE.parents[1]
 RELEASE_FILES = os.environ.get("ALKEY_RELEASE_FILES")
 OF_A_RELEASE = "--find-links ."
 VERSION = re.findall(r'^version = "(.+)"$', (PACKAGE / "pyproject.toml").read_text(), re.MULTILINE)[0]
-# In a block of commands, or between backticks.
-INSTALL = re.compile(r"\bpip install [^`\n]+")
+# In a block of commands, or between backticks; without a comment.
+INSTALL = re.compile(r"\bpip install [^`\n#]+[^`\n#\s]")
 
 _databases = itertools.count(30)
 
@@ -95,7 +95,7 @@ def check(
     installed = Installed(directory / "fresh")
     texts = documents()
     for number, line in enumerate(lines):
-        # As a user's shell would, so that a comment or a forgotten quote counts.
+        # By a shell, so that a quote that is missing counts.
         installed.run("bash", "-euc", line, where=where)
         what = "alkey" if "alkey-module" not in line else "alkey-module"
         tell = f"from importlib.metadata import version; print(version('{what}'))"
@@ -111,10 +111,11 @@ def check(
 
 
 def run_examples(installed: Installed, page: str, text: str, place: Path, server: RedisServer) -> None:
-    if not page.startswith("adapters/"):
-        return  # their programs are parts of one, which other tests make whole
     url = f"redis://127.0.0.1:{server.port}/{next(_databases)}?socket_timeout=60"
     program = program_of(text, place, url)
+    if not page.startswith("adapters/"):
+        # Its examples are parts of programs, which other tests make whole.
+        program = "\n".join(re.findall(r"^(?:import|from) .+", program, re.MULTILINE))
     ignore = "-Wignore::DeprecationWarning"
     installed.run("python", ignore, "-c", program, where=place, REDIS_URL=url, PYTHONPATH=str(place))
     if (place / "conftest.py").exists():
@@ -122,7 +123,7 @@ def run_examples(installed: Installed, page: str, text: str, place: Path, server
 
 
 def ids(value: object) -> str | None:
-    return " and ".join(re.sub(r"\s*#.*", "", line) for line in value) if isinstance(value, tuple) else ""
+    return " and ".join(value) if isinstance(value, tuple) else ""
 
 
 @pytest.mark.skipif("ALKEY_TEST_WHEEL" not in os.environ, reason="it installs packages: ALKEY_TEST_WHEEL=1")
