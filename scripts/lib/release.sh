@@ -32,7 +32,7 @@ need_packaging_tools() {
 }
 
 # What is packed beside the module, laid out as in the source, so that the links between the documents lead somewhere.
-packed=(LICENSE README.md CHANGELOG.md DESIGN.md redis.conf.example docs monitoring packaging/container third-party
+packed=(LICENSE README.md CHANGELOG.md DESIGN.md redis.conf.example docs monitoring names packaging/container
     adapters/python/README.md adapters/python/docs scripts/servers.txt)
 # Who needs these has a clone: links to them become text.
 only_in_the_source='^(CONTRIBUTING\.md|bench/|examples/)'
