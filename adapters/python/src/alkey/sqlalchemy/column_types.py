@@ -26,21 +26,10 @@ _OF_POSTGRESQL = frozenset({"postgresql", "cockroachdb", "redshift"})
 _MICROSECONDS = _OF_POSTGRESQL | {"sqlite", "duckdb"}
 # Where a column without a precision has eight bytes, or as many digits as are wanted.
 _DOUBLES = _OF_POSTGRESQL | {"sqlite"}
-_TEXTS = frozenset(
-    {
-        "string",
-        "text",
-        "unicode",
-        "unicode_text",
-        "VARCHAR",
-        "NVARCHAR",
-        "TEXT",
-        "NTEXT",
-        "CLOB",
-        "VARCHAR2",
-        "NVARCHAR2",
-    }
-)
+_TEXTS = frozenset({
+    "string", "text", "unicode", "unicode_text",
+    "VARCHAR", "NVARCHAR", "VARCHAR2", "NVARCHAR2", "TEXT", "NTEXT", "CLOB",
+})  # fmt: skip
 _PADDED = frozenset({"CHAR", "NCHAR"})
 _BYTES = frozenset({"large_binary", "BLOB", "BYTEA", "VARBINARY", "RAW"})
 _DATETIMES = frozenset({"datetime", "DATETIME", "TIMESTAMP", "DATETIME2"})

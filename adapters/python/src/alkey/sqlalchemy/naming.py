@@ -187,7 +187,6 @@ def sees(namespace: str, dialect: Dialect) -> None:
                 key: each for key, each in _seen.get(namespace, {}).items() if key != (dialect.name, None)
             }
             _seen[namespace] = {**others, kind: dialect}
-            naming_of_readers.cache_clear()
             changes.happen()
 
 
@@ -205,8 +204,13 @@ def _naming_of(namespace: str, dialect: Dialect) -> Naming:
     return _naming(namespace, (dialect,), (), _also(dialect))
 
 
-@lru_cache(maxsize=1024)
 def naming_of_readers(namespace: str, schema_map: SchemaMap = ()) -> Naming:
+    """By what is known now."""
+    return _naming_of_readers(namespace, schema_map, changes.count)
+
+
+@lru_cache(maxsize=1024)
+def _naming_of_readers(namespace: str, schema_map: SchemaMap, _changes: int) -> Naming:
     seen = _seen.get(namespace, {})
     also = dict.fromkeys(name for dialect in seen.values() for name in _also(dialect))
     # One of each kind.
