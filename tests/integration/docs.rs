@@ -10,8 +10,8 @@ use crate::harness::{Cluster, Server};
 
 const COMMANDS: &str = "docs/commands.md";
 /// These have programs and figures, which other tests make true.
-const WITHOUT_SESSIONS: [&str; 4] =
-    ["docs/adapters.md", "docs/benchmarks.md", "docs/guarantees.md", "docs/installing.md"];
+const WITHOUT_SESSIONS: [&str; 5] =
+    ["docs/adapters.md", "docs/benchmarks.md", "docs/guarantees.md", "docs/installing.md", "docs/names.md"];
 const DOCUMENTS: [&str; 6] = [
     "docs/access.md",
     COMMANDS,
