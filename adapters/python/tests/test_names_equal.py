@@ -332,3 +332,15 @@ def test_a_decimal_that_is_counted_up(alkey: Alkey, pg_sessions: sessionmaker[Se
         held = session.scalars(sa.select(Counted.id)).one()
     assert alkey.key(alkey.row(Counted, held)) != before or held != 2
     assert (alkey.key(alkey.row(Counted, 2)) != before) == (sa.__version__ < "2.1")
+
+
+def test_a_value_whose_type_is_not_the_column_s(alkey: Alkey, sessions: sessionmaker[Session]) -> None:
+    """The column's type is not asked what is stored for it."""
+    model = things(sessions, Prefixed)
+    with sessions.begin() as session:
+        session.add(model(id="5"))
+    for stored in (sa.literal("cus_5", sa.String), sa.bindparam("given", "CUS_5", Folded)):
+        before = alkey.key(alkey.row(model, "5"))
+        with sessions.begin() as session:
+            session.execute(sa.update(model).where(model.id == stored).values(n=model.n + 1))
+        assert alkey.key(alkey.row(model, "5")) != before
