@@ -110,9 +110,9 @@ fn a_replica_is_told_what_its_primary_judged() {
     assert_eq!(copy.digest(), client.digest());
     assert!(copy.integer("MEMORY USAGE alkey") < 6000);
     // A lease that is over is committed once, by the primary.
+    let before = client.token("alkey:orders#1");
     client.lease_ms(LEASE_MS_SHORT);
     client.integer("ALKEY.RECORD alkey:tx:1 alkey:orders#1");
-    let before = client.token("alkey:orders#1");
     wait_until(DEADLINE, "the lease is over", || {
         client.key("alkey:users#1");
         let token = client.token("alkey:orders#1");
