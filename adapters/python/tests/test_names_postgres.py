@@ -4,8 +4,13 @@ columns of SQLAlchemy; and so has what a session writes."""
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import itertools
+import math
+import random
+import struct
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import asyncpg
@@ -333,3 +338,38 @@ def test_partitions(database: Database) -> None:
     table = vector["identifier"].encode().replace(b"alkey", database.alkey.namespace.encode())
     assert database.recorded() == {table.replace(b"*", b"1")}
     assert database.alkey.table(event) == table
+
+
+def test_numbers_and_addresses_as_the_server_prints_them(database: Database) -> None:
+    """Many of them: of floats those beside powers of two and ten, where the fewest digits are found least easily."""
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    dice = random.Random(seed)
+    near = [2.0**e for e in range(-140, 120)] + [10.0**e for e in range(-40, 38)]
+    floats = [*near, *(math.nextafter(each, 0) for each in near)]
+    floats += [dice.uniform(-1, 1) * 10.0 ** dice.randint(-37, 37) for _ in range(2000)]
+    wide = [2.0**e for e in range(-1074, 1024, 3)] + [10.0**e for e in range(-300, 309)]
+    doubles = [*floats, *wide, *(math.nextafter(each, math.inf) for each in wide)]
+    doubles += [struct.unpack("d", dice.randbytes(8))[0] for _ in range(2000)]
+    addresses = [ipaddress.IPv6Address(dice.getrandbits(128) & dice.getrandbits(128)) for _ in range(500)]
+    addresses += [ipaddress.IPv6Address(dice.getrandbits(16 * dice.randint(1, 8))) for _ in range(500)]
+    # With runs of zeros.
+    for _ in range(500):
+        groups = [dice.choice(("0", "0", f"{dice.getrandbits(16):x}")) for _ in range(8)]
+        addresses.append(ipaddress.IPv6Address(":".join(groups)))
+    decimals = [Decimal(dice.getrandbits(90)).scaleb(-dice.randint(0, 20)) for _ in range(500)]
+    for type_name, values in (
+        ("double precision", [each for each in doubles if each == each and each != 0]),
+        ("real", [each for each in floats if abs(struct.unpack("f", struct.pack("f", each))[0]) > 0]),
+        ("inet", addresses),
+        ("numeric", decimals),
+    ):
+        rows = database.psycopg.execute(
+            f"SELECT trim_scale(x::numeric)::text FROM unnest(%s::text[]::{type_name}[]) x"
+            if type_name == "numeric"
+            else f"SELECT x::text FROM unnest(%s::text[]::{type_name}[]) x",
+            [[str(each) for each in values]],
+        ).fetchall()
+        # `::text` of an address always shows its mask.
+        printed = [text.removesuffix("/128") for (text,) in rows]
+        assert [name_of(type_name, each).decode() for each in values] == printed

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-FILE = Path(__file__).parents[3] / "names" / "vectors.json"
+FILE = Path(__file__).resolve().parents[3] / "names" / "vectors.json"
 
 
 def _address(text: str) -> object:

@@ -7,6 +7,7 @@ import re
 import struct
 from collections.abc import Callable
 from decimal import Context, Decimal
+from fractions import Fraction
 from typing import Any
 
 from alkey._names.kinds import Kind, OnlyTheDatabaseKnows, refused, shown
@@ -23,6 +24,8 @@ _DIGITS_BEFORE_POINT_MAX = 131_072
 _DIGITS_AFTER_POINT_MAX = 16_383
 # As many digits of a double stay as they are on their way into a decimal and back.
 _DIGITS_OF_A_DOUBLE = 15
+# Below it none of seventeen digits or fewer lies just between two doubles.
+_BETWEEN_DOUBLES_MIN = 2.0**49
 # Not that of the application, which may round.
 _CONTEXT = Context(prec=20)
 
@@ -79,7 +82,14 @@ def whole(value: Any) -> bytes:
 
 def double(value: Any) -> bytes:
     number = _float(value)
-    return _shortest(number, lambda: repr(number), 15)
+
+    def digits() -> str:
+        # Python's are the fewest, too. Of large numbers they may lie just between two, where PostgreSQL has more.
+        if abs(number) < _BETWEEN_DOUBLES_MIN:
+            return repr(number)
+        return _fewest_digits(number, math.nextafter(number, 0), math.nextafter(number, number * 2))
+
+    return _shortest(number, digits, 15)
 
 
 def single(value: Any) -> bytes:
@@ -87,17 +97,32 @@ def single(value: Any) -> bytes:
     number = _float(value)
     if math.isfinite(number):
         try:
-            four_bytes = struct.pack("<f", number)
+            number = struct.unpack("<f", struct.pack("<f", number))[0]
         except OverflowError:
             raise refused(value, "a number that four bytes can hold") from None
-        number = struct.unpack("<f", four_bytes)[0]
-    return _shortest(number, lambda: _shortest_of_single(number), 6)
+    return _shortest(number, lambda: _fewest_digits(number, *_singles_beside(number)), 6)
 
 
-def _shortest_of_single(number: float) -> str:
-    four_bytes = struct.pack("<f", number)
-    texts = (f"{number:.{digits}e}" for digits in range(9))
-    return next(text for text in texts if struct.pack("<f", float(text)) == four_bytes)
+def _singles_beside(number: float) -> tuple[float, float]:
+    """The next one on the way to zero, and the one before it."""
+    (bits,) = struct.unpack("<I", struct.pack("<f", number))
+    return struct.unpack("<2f", struct.pack("<2I", bits - 1, bits + 1))
+
+
+def _fewest_digits(number: float, before: float, after: float) -> str:
+    """Those that are nearer to the number than to its neighbours, of which `before` is on the way to zero."""
+    exact = abs(Fraction(number))
+    low = (exact + abs(Fraction(before))) / 2
+    # After the largest one comes infinity.
+    high = (exact + abs(Fraction(after))) / 2 if math.isfinite(after) else 2 * exact - low
+    for digits in range(17):
+        nearest = Decimal(f"{number:.{digits}e}")
+        # After a power of two there is more room than before it: what is next to the nearest may lie there.
+        step = Decimal((0, (1,), int(nearest.as_tuple().exponent)))
+        for each in (nearest, _CONTEXT.add(nearest, step.copy_sign(nearest))):
+            if low < abs(Fraction(each)) < high:
+                return str(each)
+    return repr(number)
 
 
 def _shortest(number: float, digits_of: Callable[[], str], exponent_max: int) -> bytes:
