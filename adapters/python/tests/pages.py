@@ -14,6 +14,15 @@ PAGES = ["README.md", *sorted(str(page.relative_to(PACKAGE)) for page in (PACKAG
 BLOCK = re.compile(r"(?:<!-- file: (\S+) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
 
 
+# Pyramid's own, with newer releases of Python and setuptools.
+IGNORED = [
+    "-W",
+    "ignore::DeprecationWarning",
+    "-W",
+    "ignore:pkg_resources is deprecated as an API:UserWarning",
+]
+
+
 def blocks(page: str) -> list[tuple[str, str, str]]:
     """Of each: the file that it is, or nothing; its language; its text."""
     return BLOCK.findall((PACKAGE / page).read_text())
@@ -36,7 +45,7 @@ def run_page(page: str, url: str, directory: Path) -> subprocess.CompletedProces
     """Runs the page's program in this directory, with the server of this URL."""
     program = program_of((PACKAGE / page).read_text(), directory, url)
     return subprocess.run(
-        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program],
+        [sys.executable, *IGNORED, "-c", program],
         cwd=directory,
         env={"REDIS_URL": url, "PYTHONPATH": f"{directory}:{PACKAGE / 'src'}", "PATH": "/usr/bin:/bin"},
         check=False,
